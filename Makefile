@@ -1,0 +1,50 @@
+# make run   sets up .venv and runs the main job on the embedded default (recipes/quickstart.yaml)
+# make test  sets up .venv and passes the tests
+#
+# Where pip does not find torch's CPU wheel by itself:  make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+NATIVE := $(wildcard kernels/csrc/*.* kernels/csrc/core/*.*) CMakeLists.txt
+export PYTHONSAFEPATH := 1
+export PYTHONDONTWRITEBYTECODE :=  # compiled modules are kept: importing vLLM takes 6 CPU seconds instead of 18
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test lint format types setup bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this text
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: setup  ## the main job: queries in, verified dataset and trained student out
+	$(BIN)/reasonmill run recipes/quickstart.yaml
+
+test: setup  ## all tests of this machine
+	$(BIN)/pytest -q --durations=15
+
+lint: setup  ## style
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: setup  ## mend style
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+types: setup  ## mypy, strict
+	@mkdir -p build/typecheck && ln -sfn ../.. build/typecheck/reasonmill
+	$(BIN)/mypy
+
+setup: $(VENV)/.installed  ## .venv with pinned CPU versions and this project, editable
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml $(NATIVE)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.locked: requirements/cpu.lock requirements/system.sh
+	PYTHON=$(PYTHON) sh requirements/system.sh
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	TORCH_INDEX=$(TORCH_INDEX) sh requirements/install.sh $(BIN)/python
+	@touch $@
+
+clean:  ## everything that make made, runs apart
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

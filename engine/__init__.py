@@ -1,0 +1,1 @@
+"""Streaming engine: records, stages, teachers, journal, trainer, evaluation, report, command line."""

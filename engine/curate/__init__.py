@@ -1,0 +1,1 @@
+"""Queries in, clean queries out: filters, deduplication, decontamination, each removal with its evidence."""

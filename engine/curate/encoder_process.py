@@ -1,0 +1,107 @@
+"""The encoder process as its parent sees it: texts in, unit vectors out, for as long as it lives."""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from reasonmill.engine.curate.embedding_frames import framed, receive_frame
+from reasonmill.engine.curate.settings import EmbeddingSettings
+
+_COMMAND = ("-m", "reasonmill.engine.curate.embedding_worker")
+_LOG_TAIL = 2000  # bytes of the process's last words in an error
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
+
+
+class EncoderDied(Exception):
+    """The process ended, or missed its deadline and was killed. The message has its last words."""
+
+
+class EncoderProcess:
+    """One child process. Use `start`, then `encode` from one task at a time, and `close` in the end."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: "tempfile._TemporaryFileWrapper[bytes]") -> None:
+        self._process = process
+        self._log = log
+        self.dimension = 0
+
+    @classmethod
+    async def start(cls, settings: EmbeddingSettings) -> "EncoderProcess":
+        """A process whose model is loaded. Raises ValueError for a model that cannot be, EncoderDied for the rest."""
+        log = tempfile.NamedTemporaryFile()  # noqa: SIM115  # closed by close()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *_COMMAND,
+            settings.model or "",
+            settings.dtype,
+            str(settings.batch_size),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log.fileno(),
+            env={**os.environ, **_ONE_THREAD},
+        )
+        encoder = cls(process, log)
+        try:
+            greeting = orjson.loads(await encoder._answer(settings.deadline_s))
+        except BaseException:
+            await encoder.close()
+            raise
+        if "error" in greeting:
+            await encoder.close()
+            raise ValueError(f"the embedding model cannot be loaded: {greeting['error']}")
+        encoder.dimension = int(greeting["dimension"])
+        return encoder
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    async def encode(self, texts: Sequence[str], deadline_s: float) -> NDArray[np.float32]:
+        """Unit vectors, float32 [len(texts), dimension]. Raises EncoderDied, after which only `close` is of use."""
+        assert self._process.stdin is not None
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]  # JSON has no lone surrogates
+        try:
+            self._process.stdin.write(framed(orjson.dumps(clean)))
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            raise EncoderDied(await self._last_words()) from None
+        answer = await self._answer(deadline_s)
+        return np.frombuffer(answer, np.float32).reshape(len(texts), self.dimension)
+
+    async def _answer(self, deadline_s: float) -> bytes:
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await receive_frame(self._process.stdout)
+        except TimeoutError:
+            raise EncoderDied(f"no answer within {deadline_s:g} s. {await self._last_words()}") from None
+        except asyncio.IncompleteReadError:
+            raise EncoderDied(await self._last_words()) from None
+
+    async def _last_words(self) -> str:
+        """Kills what is left of the process; how it ended and the end of its log."""
+        self._kill()
+        status = await self._process.wait()
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _LOG_TAIL))
+        return f"exit status {status}. Its last words: {self._log.read().decode('utf-8', 'replace').strip() or 'none'}"
+
+    def _kill(self) -> None:
+        # not Process.kill: it polls first, and may reap the child under the event loop's hands
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """End the process. Safe to call more than once."""
+        self._kill()
+        await self._process.wait()
+        self._log.close()

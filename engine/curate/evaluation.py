@@ -1,0 +1,49 @@
+"""Evaluation sets as decontamination needs them: every row is an item, and a row that cannot be read is an error, for
+a set that is partly unread would let its questions through.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reasonmill.engine.curate.evaluation_item import EvaluationItem
+from reasonmill.engine.curate.settings import AgainstSettings
+from reasonmill.engine.store.readers import query_from_json
+from reasonmill.engine.store.rows import read_rows
+
+_TEXT_KEYS = ("prompt", "question", "problem", "text", "Question")
+_ID_KEYS = ("id", "unique_id", "task_id", "question_id", "global_id", "key")
+
+
+def load_evaluation(against: Sequence[AgainstSettings]) -> list[EvaluationItem]:
+    """Items of all sets in order. Raises FileNotFoundError, or ValueError naming the row that has no question."""
+    items = []
+    for settings in against:
+        name = settings.name or Path(settings.path).name.split(".")[0]
+        for row in read_rows(settings.path):
+            place = f"{settings.path}:{row.line}"
+            if row.value is None:
+                raise ValueError(f"{place}: {row.error}; an evaluation set must be readable whole")
+            items.append(
+                EvaluationItem(
+                    id=_id(row.value) or f"{name}:{row.line}",
+                    text=_text(row.value, place),
+                    set_name=name,
+                    rules=settings.rules,
+                )
+            )
+    return items
+
+
+def _id(value: dict[str, Any]) -> str | None:
+    return next((str(value[key]) for key in _ID_KEYS if value.get(key) not in (None, "")), None)
+
+
+def _text(value: dict[str, Any], place: str) -> str:
+    for key in _TEXT_KEYS:
+        if isinstance(value.get(key), str):
+            return str(value[key])
+    try:
+        return query_from_json({**value, "category": "other"}).text
+    except ValueError as error:
+        raise ValueError(f"{place}: none of {', '.join(_TEXT_KEYS)} is text, and {error}") from None

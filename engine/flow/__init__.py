@@ -1,0 +1,1 @@
+"""Bounded channels, stages and the pipeline that wires them."""

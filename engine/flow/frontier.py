@@ -1,0 +1,60 @@
+"""Which samples may be handed on next, in an order that depends on what was answered and not on when.
+
+A query that is decided at its k-th attempt belongs to slot `block + (k - 1) * LAG_BLOCKS`. A slot is open once no
+undecided query can still end in it. So a query that needs many attempts joins a later slot and holds up nobody, while
+the same answers always make the same order.
+"""
+
+BLOCK_QUERIES = 32  # queries of a block; a smaller one starts the trainer earlier, each costs one fsync
+LAG_BLOCKS = 4  # slots by which an attempt is later: 128 queries, about what is in flight while one retry is answered
+
+
+class Frontier:
+    """Progress of the undecided queries below `num_queries`; ordinals count from 0."""
+
+    def __init__(self, num_queries: int, max_attempts: int) -> None:
+        self._num_queries = num_queries
+        self._max_attempts = max_attempts
+        self.num_blocks = -(-num_queries // BLOCK_QUERIES)
+        self.num_slots = self.num_blocks + (max_attempts - 1) * LAG_BLOCKS if num_queries else 0
+        self._undecided: dict[int, dict[int, int]] = {}  # block -> ordinal -> attempts that it will need at least
+        self._done: set[int] = set()  # blocks without undecided queries
+
+    def decided(self, ordinal: int) -> None:
+        """All pairs of this query are settled, or it was removed. Said once for each query."""
+        block = self._block(ordinal // BLOCK_QUERIES)
+        assert ordinal in block, f"query {ordinal} was decided twice"
+        del block[ordinal]
+        if not block:
+            self._done.add(ordinal // BLOCK_QUERIES)
+            del self._undecided[ordinal // BLOCK_QUERIES]
+
+    def needs(self, ordinal: int, attempts: int) -> None:
+        """Say that a query will not be decided before its `attempts`-th attempt."""
+        block = self._block(ordinal // BLOCK_QUERIES)
+        assert ordinal in block, f"query {ordinal} was decided before it needed attempt {attempts}"
+        block[ordinal] = max(block[ordinal], attempts)
+
+    def open(self, slot: int) -> bool:
+        """Whether no undecided query can still end in this slot."""
+        return all(
+            block in self._done or all(least > number for least in self._block(block).values())
+            for block, number in self.members(slot)
+        )
+
+    def complete(self, block: int) -> bool:
+        """Whether all queries of a block are decided."""
+        return block in self._done
+
+    def members(self, slot: int) -> list[tuple[int, int]]:
+        """(block, attempt number) whose decided queries belong to a slot, oldest block first."""
+        pairs = [(slot - late * LAG_BLOCKS, late + 1) for late in range(self._max_attempts - 1, -1, -1)]
+        return [(block, number) for block, number in pairs if 0 <= block < self.num_blocks]
+
+    def _block(self, block: int) -> dict[int, int]:
+        if block in self._done:
+            return {}
+        if block not in self._undecided:
+            first = block * BLOCK_QUERIES
+            self._undecided[block] = dict.fromkeys(range(first, min(first + BLOCK_QUERIES, self._num_queries)), 1)
+        return self._undecided[block]

@@ -1,0 +1,1 @@
+"""Checks on accepted text: structure and repetition."""

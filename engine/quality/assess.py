@@ -1,0 +1,36 @@
+"""The last word on an accepted answer: it stays a pass only with sound structure and without loops."""
+
+from dataclasses import replace
+
+from reasonmill.engine.quality.repetition import commonest_ngram_count, longest_run, words_of
+from reasonmill.engine.quality.settings import QualitySettings
+from reasonmill.engine.quality.structure import structure_fault
+from reasonmill.engine.records import Attempt
+from reasonmill.verify.answer import split_response
+from reasonmill.verify.verdict import Verdict
+
+
+def assess(attempt: Attempt, verdict: Verdict, settings: QualitySettings) -> tuple[Verdict, dict[str, float]]:
+    """The verdict after the quality checks, and their figures. A failed check keeps the score and names itself."""
+    parts = split_response(attempt.text)
+    words = words_of(attempt.text)
+    figures = {
+        "num_words": float(len(words)),
+        "commonest_ngram_count": float(commonest_ngram_count(words, settings.repetition_ngram)),
+        "longest_run": float(longest_run(words)),
+    }
+    fault = structure_fault(
+        attempt.text, parts, require_think=settings.require_think, require_answer=settings.require_answer
+    )
+    if fault is None and attempt.finish_reason == "length":
+        fault = "unfinished"
+    if fault is None and figures["commonest_ngram_count"] > settings.max_ngram_count:
+        fault = "repeated_ngram"
+    if fault is None and figures["longest_run"] > settings.max_consecutive_repeats:
+        fault = "consecutive_repetition"
+    if fault is None:
+        return verdict, figures
+    failed = replace(
+        verdict, outcome="fail", verifier="quality", reason=fault, detail=f"accepted by {verdict.verifier}"
+    )
+    return failed, figures

@@ -1,0 +1,110 @@
+"""`reasonmill run`: one recipe, one run directory, from the first query to the report. Whatever ends a run, what it did
+is in the journal, its processes are gone, and the message says how to go on.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from reasonmill.engine.faults import Stopped
+from reasonmill.engine.flow.inputs import prepare_inputs, resolve_recipe
+from reasonmill.engine.flow.pipeline import run_pipeline
+from reasonmill.engine.flow.progress import Progress, summary_lines
+from reasonmill.engine.flow.run_directory import HeldRunDirectory, RunDirectory, choose_directory
+from reasonmill.engine.flow.summary import write_summary
+from reasonmill.engine.flow.telemetry import Telemetry
+from reasonmill.engine.flow.warden import start_warden
+from reasonmill.engine.recipe import Recipe
+from reasonmill.engine.report.build import build_report
+from reasonmill.engine.store.card import write_card
+
+
+def run(recipe: Recipe, *, output_dir: str | None, resume: bool, console: Console) -> Path:
+    """Run a recipe to its end; returns the run directory. Raises ValueError for what the user can mend, Stopped after
+    Ctrl-C or SIGTERM, and whatever else stopped it.
+    """
+    root = choose_directory(output_dir or recipe.run.output_dir, recipe.run.name, resume=resume)
+    with HeldRunDirectory(root, recipe, resume=resume) as paths, _guarded(root):
+        console.print(f"run directory {root}", highlight=False)
+        telemetry = Telemetry(paths.root)
+        state = "failed"
+        try:
+            with Progress(console, telemetry, paths.train / "metrics.jsonl") as progress:
+                inputs = prepare_inputs(recipe.queries, paths.inputs, recipe.run.seed)
+                resolved = resolve_recipe(recipe, inputs)
+                asyncio.run(_until_stopped(run_pipeline(resolved, paths, inputs, telemetry, show=progress.show)))
+            state = "finished"
+        except Stopped:
+            state = "stopped"
+            raise
+        finally:
+            telemetry.close()
+            if paths.journal.exists() and (state != "failed" or telemetry.counters["attempts"]):
+                _close(recipe, paths, state, telemetry, console)
+    return root
+
+
+def _close(recipe: Recipe, paths: RunDirectory, state: str, telemetry: Telemetry, console: Console) -> None:
+    write_summary(recipe, paths, state, telemetry.counters)
+    write_card(paths.root, recipe.card)
+    build_report(paths.root)
+    summary = write_summary(recipe, paths, state, telemetry.counters)  # once more: it names the report
+    for line in summary_lines(summary, paths.root):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _guarded(root: Path) -> Iterator[None]:
+    """Children cannot outlive the run: a warden watches this process, and sweeps when the block ends."""
+    warden = start_warden(str(root), dict(os.environ))
+    try:
+        yield
+    finally:
+        assert warden.stdin is not None, "the warden was started with a pipe"
+        warden.stdin.close()
+        warden.wait()
+
+
+async def _until_stopped(work: object) -> None:
+    """Await a coroutine; SIGINT and SIGTERM cancel it once, and it tears itself down in order."""
+    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        if not received:
+            print(f"\n{signal.Signals(number).name}: stopping in order, a second one kills", file=sys.stderr)
+            received.append(number)
+            task.cancel()
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if received:
+            raise Stopped(received[0]) from None
+        raise
+    except BaseExceptionGroup as group:
+        if received:
+            raise Stopped(received[0]) from None
+        raise _first(group) from None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failure of a group; the others are its consequences."""
+    failure: BaseException = group
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure

@@ -1,0 +1,1 @@
+"""What a run keeps on disk: the journal, dataset shards, readers, exports, the dataset card."""

@@ -1,0 +1,178 @@
+"""What the journal says about queries, attempts and pairs: every statement and every question in one place."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import zstandard
+
+from reasonmill.engine.records import Attempt, Query, Reject
+from reasonmill.engine.store.journal import Statement
+from reasonmill.engine.store.readers import query_from_json, query_to_json
+from reasonmill.verify.verdict import Verdict
+
+_compressor = zstandard.ZstdCompressor(level=3)
+_decompressor = zstandard.ZstdDecompressor()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgedAttempt:
+    """An attempt of the journal; `verdict` is None where the run died before it was judged."""
+
+    ordinal: int
+    attempt: Attempt
+    verdict: Verdict | None
+    quality: dict[str, float]
+
+
+def insert_query(ordinal: int, query: Query) -> Statement:
+    """A query that survived the whole-input pass."""
+    return Statement(
+        "INSERT INTO queries VALUES (?, ?, ?, NULL)", (ordinal, query.id, orjson.dumps(query_to_json(query)))
+    )
+
+
+def admit(ordinals: Iterable[int]) -> list[Statement]:
+    """Queries that passed all of curation."""
+    return [Statement("UPDATE queries SET admitted = 1 WHERE ordinal = ?", (ordinal,)) for ordinal in ordinals]
+
+
+def remove(ordinal: int, reject: Reject) -> list[Statement]:
+    """A query that the streaming part of curation removed."""
+    return [Statement("UPDATE queries SET admitted = 0 WHERE ordinal = ?", (ordinal,)), insert_reject(reject)]
+
+
+def insert_reject(reject: Reject) -> Statement:
+    """What left the run; said again after a crash, it stands once."""
+    return Statement(
+        "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?, ?)",
+        (reject.query_id, reject.teacher or "", reject.stage, reject.reason, orjson.dumps(reject.evidence)),
+    )
+
+
+def insert_attempt(ordinal: int, attempt: Attempt) -> Statement:
+    """A generated answer, not judged yet."""
+    return Statement(
+        "INSERT INTO attempts (ordinal, teacher, number, seed, text, finish_reason, prompt_tokens,"
+        " completion_tokens, duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            ordinal,
+            attempt.teacher,
+            attempt.number,
+            attempt.seed,
+            _compressor.compress(attempt.text.encode("utf-8", "surrogatepass")),
+            attempt.finish_reason,
+            attempt.prompt_tokens,
+            attempt.completion_tokens,
+            attempt.duration_s,
+        ),
+    )
+
+
+def judge(ordinal: int, attempt: Attempt, verdict: Verdict, quality: dict[str, float]) -> Statement:
+    """The verdict on an attempt."""
+    return Statement(
+        "UPDATE attempts SET outcome = ?, score = ?, verifier = ?, reason = ?, detail = ?, verify_s = ?, quality = ?"
+        " WHERE ordinal = ? AND teacher = ? AND number = ?",
+        (
+            verdict.outcome,
+            verdict.score,
+            verdict.verifier,
+            verdict.reason,
+            verdict.detail,
+            verdict.duration_s,
+            orjson.dumps(quality),
+            ordinal,
+            attempt.teacher,
+            attempt.number,
+        ),
+    )
+
+
+def settle(ordinal: int, teacher: str, number: int | None, last: int, reason: str) -> Statement:
+    """The end of a pair: the accepted attempt, or None and the reason; `last` is the last attempt asked."""
+    return Statement("INSERT INTO pairs VALUES (?, ?, ?, ?, ?)", (ordinal, teacher, number, last, reason))
+
+
+def read_queries_after(connection: sqlite3.Connection, ordinal: int, limit: int) -> list[tuple[int, Query, int | None]]:
+    """Up to `limit` (ordinal, query, admitted) above `ordinal`, in order."""
+    rows = connection.execute(
+        "SELECT ordinal, record, admitted FROM queries WHERE ordinal > ? ORDER BY ordinal LIMIT ?", (ordinal, limit)
+    )
+    return [(row[0], query_from_json(orjson.loads(row[1])), row[2]) for row in rows]
+
+
+def read_query(connection: sqlite3.Connection, ordinal: int) -> Query:
+    """The query of an ordinal."""
+    row = connection.execute("SELECT record FROM queries WHERE ordinal = ?", (ordinal,)).fetchone()
+    assert row is not None, f"no query has the ordinal {ordinal}"
+    return query_from_json(orjson.loads(row[0]))
+
+
+def read_settled(connection: sqlite3.Connection, first: int, last: int) -> dict[tuple[int, str], int | None]:
+    """Accepted attempt number, or None, of each settled pair with first <= ordinal <= last."""
+    rows = connection.execute("SELECT ordinal, teacher, number FROM pairs WHERE ordinal BETWEEN ? AND ?", (first, last))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def read_decided_at(connection: sqlite3.Connection, first: int, last: int) -> dict[int, tuple[int, int]]:
+    """For ordinals from first to last: the last attempt over their settled pairs, and how many pairs are settled."""
+    rows = connection.execute(
+        "SELECT ordinal, max(last), count(*) FROM pairs WHERE ordinal BETWEEN ? AND ? GROUP BY ordinal", (first, last)
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def read_attempts(connection: sqlite3.Connection, ordinal: int, teacher: str) -> list[JudgedAttempt]:
+    """The attempts of a pair by number."""
+    rows = connection.execute(
+        f"SELECT {_ATTEMPT_COLUMNS} FROM attempts JOIN queries USING (ordinal)"
+        " WHERE ordinal = ? AND teacher = ? ORDER BY number",
+        (ordinal, teacher),
+    )
+    return [_judged(row) for row in rows]
+
+
+def read_accepted(
+    connection: sqlite3.Connection, first: int, last: int, teachers: Sequence[str]
+) -> list[JudgedAttempt]:
+    """Accepted attempts with first <= ordinal <= last, by ordinal and then in the order of `teachers`."""
+    rows = connection.execute(
+        f"SELECT {_ATTEMPT_COLUMNS} FROM pairs JOIN attempts USING (ordinal, teacher, number)"
+        " JOIN queries USING (ordinal) WHERE ordinal BETWEEN ? AND ?",
+        (first, last),
+    )
+    place = {teacher: index for index, teacher in enumerate(teachers)}
+    return sorted((_judged(row) for row in rows), key=lambda j: (j.ordinal, place[j.attempt.teacher]))
+
+
+_ATTEMPT_COLUMNS = (
+    "ordinal, id, teacher, number, seed, text, finish_reason, prompt_tokens, completion_tokens, duration_s,"
+    " outcome, score, verifier, attempts.reason, detail, verify_s, quality"
+)
+
+
+def _judged(row: tuple[Any, ...]) -> JudgedAttempt:
+    verdict = None
+    if row[10] is not None:
+        verdict = Verdict(
+            outcome=row[10], score=row[11], verifier=row[12], reason=row[13], detail=row[14], duration_s=row[15]
+        )
+    return JudgedAttempt(
+        ordinal=row[0],
+        attempt=Attempt(
+            query_id=row[1],
+            teacher=row[2],
+            number=row[3],
+            seed=row[4],
+            text=_decompressor.decompress(row[5]).decode("utf-8", "surrogatepass"),
+            finish_reason=row[6],
+            prompt_tokens=row[7],
+            completion_tokens=row[8],
+            duration_s=row[9],
+        ),
+        verdict=verdict,
+        quality=orjson.loads(row[16]) if row[16] else {},
+    )

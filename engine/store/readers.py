@@ -1,0 +1,144 @@
+"""Queries of any input file. A row that is no query is a Reject that names file, line and cause; no other suffers."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from reasonmill.engine.records import CATEGORIES, Message, Query, Reject, content_id
+from reasonmill.engine.store.rows import read_rows
+
+_ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
+
+
+def read_queries(
+    paths: Sequence[str | Path], *, category: str | None = None, source: str | None = None
+) -> Iterator[Query | Reject]:
+    """Queries of the files in order; `category` and `source` are for rows that name none.
+
+    A row needs `prompt`, `messages` or the released `conversations`. Raises FileNotFoundError or ValueError
+    where a whole file cannot be read.
+    """
+    for path in paths:
+        for row in read_rows(path):
+            place = f"{path}:{row.line}"
+            if row.value is None:
+                yield _unreadable(place, row.error or "empty row")
+                continue
+            try:
+                yield query_from_json(row.value, category=category, source=source or Path(path).name)
+            except ValueError as error:
+                yield _unreadable(place, str(error))
+
+
+def _unreadable(place: str, error: str) -> Reject:
+    return Reject(
+        query_id=content_id("unreadable", place),
+        stage="read",
+        reason="unreadable_line",
+        evidence={"place": place, "error": error},
+    )
+
+
+def query_from_json(value: dict[str, Any], *, category: str | None = None, source: str = "") -> Query:
+    """Query of one parsed row. Raises ValueError that names the key and the value at fault."""
+    origin = _origin(value)
+    messages = _messages(value)
+    chosen = value.get("category") or origin.get("category") or category or "other"
+    if chosen not in CATEGORIES:
+        raise ValueError(f"category {chosen!r} is none of {', '.join(CATEGORIES)}")
+    came_from = str(value.get("source") or origin.get("source") or source)
+    ground_truth = _first(value, origin, "ground_truth")
+    test_case = _object(_first(value, origin, "test_case"), "test_case")
+    constraint = _object(_first(value, origin, "instruction_constrain"), "instruction_constrain")
+    given = value.get("id")
+    if given is not None and not isinstance(given, str | int):
+        raise ValueError(f"id {given!r} is neither a string nor an integer")
+    return Query(
+        id=str(given)
+        if given not in (None, "")
+        else content_id(chosen, *(m.role + "\n" + m.content for m in messages)),
+        messages=messages,
+        category=chosen,
+        source=came_from,
+        ground_truth=None if ground_truth is None else str(ground_truth),
+        test_case=test_case,
+        instruction_constrain=constraint,
+    )
+
+
+def query_to_json(query: Query) -> dict[str, Any]:
+    """The query as a JSON object that `query_from_json` reads back to an equal query."""
+    return {
+        "id": query.id,
+        "messages": [{"role": m.role, "content": m.content} for m in query.messages],
+        "category": query.category,
+        "source": query.source,
+        "ground_truth": query.ground_truth,
+        "test_case": query.test_case,
+        "instruction_constrain": query.instruction_constrain,
+    }
+
+
+def _first(value: dict[str, Any], origin: dict[str, Any], key: str) -> Any:
+    return value[key] if value.get(key) is not None else origin.get(key)
+
+
+def _origin(value: dict[str, Any]) -> dict[str, Any]:
+    """The `info` of a released row (arXiv 2505.14464 dataset card), wherever one of its turns carries it."""
+    turns = value.get("conversations")
+    for turn in turns if isinstance(turns, list) else ():
+        if isinstance(turn, dict) and isinstance(turn.get("info"), dict):
+            return turn["info"]  # type: ignore[no-any-return]
+    return {}
+
+
+def _messages(value: dict[str, Any]) -> tuple[Message, ...]:
+    if value.get("messages") is not None:
+        messages = _turns(value["messages"], "messages", role_key="role", content_key="content")
+    elif value.get("conversations") is not None:
+        messages = _turns(value["conversations"], "conversations", role_key="from", content_key="value")
+        system = value.get("system")
+        if isinstance(system, str) and system:
+            messages = (Message(role="system", content=system), *messages)
+    elif isinstance(value.get("prompt"), str):
+        messages = (Message(role="user", content=value["prompt"]),)
+    elif "prompt" in value:
+        raise ValueError(f"prompt is {type(value['prompt']).__name__}, expected text")
+    else:
+        raise ValueError(f"no prompt, messages or conversations among the keys {sorted(value)[:12]}")
+    while messages and messages[-1].role == "assistant":  # an answer of the source: the question is what precedes it
+        messages = messages[:-1]
+    if not messages or messages[-1].role != "user":
+        raise ValueError("the conversation has no user turn at its end")
+    return messages
+
+
+def _turns(value: Any, key: str, *, role_key: str, content_key: str) -> tuple[Message, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"{key} is not a list of turns")
+    turns = []
+    for number, turn in enumerate(value):
+        if not isinstance(turn, dict):
+            raise ValueError(f"{key}[{number}] is {type(turn).__name__}, expected an object")
+        role, content = turn.get(role_key), turn.get(content_key)
+        if not isinstance(role, str) or role not in _ROLES:
+            raise ValueError(f"{key}[{number}].{role_key} {role!r} is none of {', '.join(_ROLES)}")
+        if not isinstance(content, str):
+            raise ValueError(f"{key}[{number}].{content_key} is {type(content).__name__}, expected text")
+        turns.append(Message(role=_ROLES[role], content=content))
+    return tuple(turns)
+
+
+def _object(value: Any, key: str) -> dict[str, Any] | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise ValueError(f"{key} is text that is not JSON: {value[:80]!r}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{key} is {type(value).__name__}, expected an object")
+    return value

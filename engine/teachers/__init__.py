@@ -1,0 +1,1 @@
+"""Teachers: what answers a query, one file per implementation."""

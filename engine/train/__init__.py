@@ -1,0 +1,1 @@
+"""The ZeRO-3 trainer of the student."""

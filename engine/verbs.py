@@ -1,0 +1,220 @@
+"""What each verb of the command line does, with everything heavy imported on first use, and what an error looks like:
+one line that names the place and the value, and an exit status.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+
+from reasonmill.engine.faults import RunFailed, Stopped
+from reasonmill.engine.teachers.protocol import TeacherFault
+
+if TYPE_CHECKING:
+    from reasonmill.engine.recipe import Recipe
+
+S = TypeVar("S")
+
+DONE, FAILED, MISTAKE = 0, 1, 2
+
+
+def version() -> str:
+    """Version of the installed distribution."""
+    return metadata.version("reasonmill")
+
+
+def guarded(work: Callable[[argparse.Namespace, Console], int], options: argparse.Namespace, console: Console) -> int:
+    """Exit status of a verb; what the user can mend and what the machine refuses become one line on standard error."""
+    # `python -m` puts the working directory on the path, where the folder ./kernels hides the package of that name
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        return work(options, console)
+    except (ValueError, FileNotFoundError) as mistake:
+        return _say(mistake, MISTAKE)
+    except ModuleNotFoundError as missing:
+        return _say_missing(missing)
+    except (RunFailed, TeacherFault, OSError) as failure:
+        return _say(failure, FAILED)
+    except Stopped as stopped:
+        print(f"stopped by {stopped}: the same command with --resume goes on", file=sys.stderr)
+        return stopped.status
+    except KeyboardInterrupt:
+        return 130
+
+
+_EXTRAS = {
+    "vllm": "cpu' or 'reasonmill[cuda",
+    "torch": "train",
+    "transformers": "train",
+    "deepspeed": "train",
+    "sentence_transformers": "embed",
+    "reasoning_gym": "quickstart",
+    "gguf": "smollm2",
+}  # which extra brings a package
+
+
+def _say_missing(missing: ModuleNotFoundError) -> int:
+    package = (missing.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        raise missing
+    print(f"error: {package} is not installed: pip install 'reasonmill[{_EXTRAS[package]}]'", file=sys.stderr)
+    return MISTAKE
+
+
+def _say(error: BaseException, status: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return status
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill run`."""
+    return _run(options, console, whole=True)
+
+
+def generate(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill generate`."""
+    return _run(options, console, whole=False)
+
+
+def _run(options: argparse.Namespace, console: Console, *, whole: bool) -> int:
+    from reasonmill.engine.recipe import load_recipe
+    from reasonmill.engine.run import run as run_recipe
+
+    limit = [f"queries.limit={options.limit}"] if options.limit is not None else []
+    recipe = load_recipe(options.recipe, [*options.overrides, *limit])
+    if not whole:
+        recipe = replace(recipe, train=None, evaluate=None)
+    if options.dry_run:
+        return _print_recipe(recipe)
+    run_recipe(recipe, output_dir=options.output_dir, resume=options.resume, console=console)
+    return DONE
+
+
+def _print_recipe(recipe: object) -> int:
+    import yaml
+
+    from reasonmill.engine.recipe_loader import as_plain
+
+    yaml.safe_dump(as_plain(recipe), sys.stdout, sort_keys=False, allow_unicode=True)
+    return DONE
+
+
+def _settings(cls: type[S], overrides: Sequence[str]) -> S:
+    from reasonmill.engine.recipe_loader import apply_overrides, build
+
+    return build(cls, apply_overrides({}, overrides))
+
+
+def curate(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill curate`."""
+    from reasonmill.engine.curate.files import curate_files
+    from reasonmill.engine.curate.settings import CurateSettings
+
+    settings = _settings(CurateSettings, options.overrides)
+    counts = asyncio.run(
+        curate_files(options.queries, options.against, options.output_dir, settings, category=options.category)
+    )
+    _print_counts(console, counts)
+    return DONE
+
+
+def verify(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill verify`."""
+    from reasonmill.engine.verify_files import verify_file
+    from reasonmill.verify.settings import VerifySettings
+
+    settings = _settings(VerifySettings, options.overrides)
+    counts = asyncio.run(verify_file(options.input, options.output, settings))
+    _print_counts(console, counts)
+    return DONE
+
+
+def pack(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill pack`."""
+    from reasonmill.engine.recipe import load_recipe
+    from reasonmill.engine.train.files import pack_files
+
+    recipe = _with_folders(load_recipe(options.recipe, options.overrides))
+    if recipe.pack is None:
+        raise ValueError(f"recipe {options.recipe!r} has no section pack")
+    if options.dry_run:
+        return _print_recipe(recipe)
+    _print_counts(console, pack_files(options.input, options.output_dir, recipe.pack))
+    return DONE
+
+
+def _with_folders(recipe: "Recipe") -> "Recipe":
+    """The recipe with the names of embedded and packaged models replaced by their folders."""
+    from reasonmill.engine.flow.inputs import Inputs, resolve_recipe
+
+    return resolve_recipe(recipe, Inputs(queries=recipe.queries.paths, folder=Path("inputs")))
+
+
+def train(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill train`."""
+    from reasonmill.engine.recipe import load_recipe
+    from reasonmill.engine.train.files import train_files
+
+    recipe = _with_folders(load_recipe(options.recipe, options.overrides))
+    if recipe.train is None or recipe.pack is None:
+        raise ValueError(f"recipe {options.recipe!r} has no section train, or no section pack that names the tokenizer")
+    if options.dry_run:
+        return _print_recipe(recipe)
+    student = asyncio.run(train_files(options.packed, options.output_dir, recipe.train, recipe.pack))
+    console.print(f"student {student}", highlight=False)
+    return DONE
+
+
+def evaluate(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill evaluate`."""
+    from reasonmill.engine.evaluate.files import evaluate_files
+    from reasonmill.engine.evaluate.settings import EvaluateSettings
+
+    settings = _settings(EvaluateSettings, options.overrides)
+    for result in asyncio.run(evaluate_files(options.model, options.questions, options.output, settings)):
+        rate = "could not be checked" if result.pass_at_1 is None else f"{100 * result.pass_at_1:.1f} %"
+        console.print(f"{result.name}: pass@1 {rate}", highlight=False)
+    return DONE
+
+
+def export(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill export`."""
+    from reasonmill.engine.store.export import export_run
+
+    number = export_run(_run_dir(options.run_dir), options.format, Path(options.output))
+    console.print(f"{number:,} samples in {options.output}", highlight=False)
+    return DONE
+
+
+def report(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill report`."""
+    from reasonmill.engine.report.build import build_report
+
+    console.print(str(build_report(_run_dir(options.run_dir))), highlight=False)
+    return DONE
+
+
+def doctor(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill doctor`."""
+    from reasonmill.engine.doctor import main
+
+    return main(as_json=options.json, console=console)
+
+
+def _run_dir(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise ValueError(f"run directory {text!r} does not exist")
+    return path
+
+
+def _print_counts(console: Console, counts: Mapping[str, object]) -> None:
+    for name, value in counts.items():
+        console.print(f"{name:>24}  {value}", highlight=False)

@@ -1,0 +1,74 @@
+"""Twin of csrc/core/ngram_index.cpp: which items of an evaluation set a text repeats."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reasonmill.kernels.hashes_reference import gram_hashes
+from reasonmill.kernels.tokens import tokenize
+
+
+class NgramIndex:
+    """N-grams, and whole token sequences, of items. Counterpart of the native class of the same name."""
+
+    def __init__(self, items: Sequence[str], ngram: int) -> None:
+        self._ngram = ngram
+        self._tokens = [_token_hashes(item) for item in items]
+        per_item = [np.unique(gram_hashes(hashes, ngram)) for hashes in self._tokens]
+        self.grams: NDArray[np.uint64] = np.unique(np.concatenate([*per_item, np.empty(0, np.uint64)]))
+        self.item_offset = np.cumsum([0, *map(len, per_item)]).astype(np.uint64)
+        numbers = [np.searchsorted(self.grams, hashes) for hashes in per_item]
+        self.item_grams = np.concatenate([*numbers, np.empty(0, np.uint32)]).astype(np.uint32)
+        self._items_of: dict[int, list[int]] = defaultdict(list)
+        for item, of_item in enumerate(numbers):
+            for number in of_item:
+                self._items_of[int(number)].append(item)
+
+    def _found(self, text: str) -> NDArray[np.int64]:
+        hashes = gram_hashes(_token_hashes(text), self._ngram)
+        return np.flatnonzero(np.isin(self.grams, hashes))
+
+    def count_texts(self, texts: Sequence[str]) -> NDArray[np.uint32]:
+        """Number of texts that hold each n-gram, uint32 [num_grams]."""
+        counts = np.zeros(len(self.grams), np.uint32)
+        for text in texts:
+            counts[self._found(text)] += np.uint32(1)
+        return counts
+
+    def overlaps(
+        self, texts: Sequence[str], weights: NDArray[np.uint32], least_share: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Pairs (text, item, matched n-grams) int64 [M, 3] and weight sums (matched, all) uint64 [M, 2]."""
+        spans = list(zip(map(int, self.item_offset[:-1]), map(int, self.item_offset[1:]), strict=True))
+        totals = [int(weights[self.item_grams[first:last]].sum(dtype=np.uint64)) for first, last in spans]
+        pairs: list[tuple[int, int, int]] = []
+        sums: list[tuple[int, int]] = []
+        for row, text in enumerate(texts):
+            matched: dict[int, list[int]] = defaultdict(list)
+            for number in map(int, self._found(text)):
+                for item in self._items_of[number]:
+                    matched[item].append(int(weights[number]))
+            for item, of_item in sorted(matched.items()):
+                if 0 < sum(of_item) >= least_share * totals[item]:
+                    pairs.append((row, item, len(of_item)))
+                    sums.append((sum(of_item), totals[item]))
+        return np.array(pairs, np.int64).reshape(-1, 3), np.array(sums, np.uint64).reshape(-1, 2)
+
+    def containments(self, texts: Sequence[str], least_tokens: int) -> NDArray[np.int64]:
+        """Pairs (text, item) int64 [M, 2] where the item's tokens stand in the text one after the other."""
+        pairs = []
+        for row, text in enumerate(texts):
+            hashes = _token_hashes(text)
+            for item, wanted in enumerate(self._tokens):
+                if not wanted or (len(wanted) < least_tokens and len(wanted) != len(hashes)):
+                    continue
+                starts = range(len(hashes) - len(wanted) + 1)
+                if any(hashes[at : at + len(wanted)] == wanted for at in starts):
+                    pairs.append((row, item))
+        return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _token_hashes(text: str) -> list[int]:
+    return [token.hash for token in tokenize(text)]

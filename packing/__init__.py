@@ -1,0 +1,1 @@
+"""Chat to tokens and loss mask, row planning, streaming packer, packed datasets."""

@@ -1,0 +1,25 @@
+"""Settings of packing, checked once on construction."""
+
+from dataclasses import dataclass
+
+_MAX_CAPACITY = 2**31 - 1  # lengths and offsets inside a row are int32
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackSettings:
+    """How accepted samples become rows of tokens (arXiv 2505.14464 section 3.1: 32k rows, longer samples excluded)."""
+
+    tokenizer: str = ""  # folder of a Hugging Face tokenizer with a chat template; a run needs one
+    max_length: int = 32768  # tokens of a row, and of the longest sample kept
+    window_documents: int = 1024  # samples planned together; 1024 fills within 0.02 % of planning all at once
+    min_fill: float = 0.999  # a row at least this full leaves the window; the rest is planned again
+    teachers: tuple[str, ...] = ()  # whose samples are packed; empty: all
+    categories: tuple[str, ...] = ()  # which categories are packed; empty: all
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_length <= _MAX_CAPACITY:
+            raise ValueError(f"max_length: {self.max_length} is outside [1, {_MAX_CAPACITY}]")
+        if self.window_documents < 1:
+            raise ValueError(f"window_documents: {self.window_documents} is not positive")
+        if not 0.0 < self.min_fill <= 1.0:
+            raise ValueError(f"min_fill: {self.min_fill} is outside (0, 1]")

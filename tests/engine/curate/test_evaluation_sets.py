@@ -1,0 +1,45 @@
+"""Evaluation sets are read whole or not at all."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from reasonmill.engine.curate.evaluation import load_evaluation
+from reasonmill.engine.curate.settings import AgainstSettings
+
+
+def write(path: Path, *rows: object) -> AgainstSettings:
+    path.write_bytes(b"\n".join(row if isinstance(row, bytes) else orjson.dumps(row) for row in rows))
+    return AgainstSettings(path=str(path))
+
+
+def test_the_usual_keys_of_evaluation_sets_are_understood(tmp_path: Path) -> None:
+    against = write(
+        tmp_path / "exam.jsonl",
+        {"prompt": "p?"},
+        {"id": 7, "question": "q?"},
+        {"unique_id": "u/1", "problem": "r?"},
+        {"text": "s?"},
+        {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "t?"}]},
+    )
+    items = load_evaluation([against])
+    assert [item.text for item in items] == ["p?", "q?", "r?", "s?", "t?"]
+    assert [item.id for item in items] == ["exam:1", "7", "u/1", "exam:4", "exam:5"]
+    assert {item.set_name for item in items} == {"exam"}
+    assert items[0].rules == ("containment", "ngram", "embedding")
+
+
+def test_a_set_takes_the_name_and_rules_that_it_is_given(tmp_path: Path) -> None:
+    write(tmp_path / "e.jsonl", {"prompt": "p?"})
+    settings = AgainstSettings(path=str(tmp_path / "e.jsonl"), name="held-back", rules=("containment",))
+    (item,) = load_evaluation([settings])
+    assert item.set_name == "held-back"
+    assert item.rules == ("containment",)
+
+
+@pytest.mark.parametrize("row", [b"{broken", {"answer": 4}, {"question": 5}])
+def test_a_row_that_is_no_question_is_an_error_with_its_place(tmp_path: Path, row: object) -> None:
+    against = write(tmp_path / "exam.jsonl", {"prompt": "p?"}, row)
+    with pytest.raises(ValueError, match=r"exam\.jsonl:2"):
+        load_evaluation([against])

@@ -1,0 +1,122 @@
+"""Filters on single queries: what goes, what stays, and why."""
+
+import pytest
+
+from reasonmill.engine.curate import filters
+from reasonmill.engine.curate.settings import FilterSettings
+from reasonmill.kernels import minhash
+
+
+def check(text: str, settings: FilterSettings | None = None, **kwargs):
+    num_words = int(minhash.fingerprints([text]).num_words[0])
+    return filters.check(text, num_words, settings or FilterSettings(), **kwargs)
+
+
+def reason(text: str, settings: FilterSettings | None = None) -> str | None:
+    finding = check(text, settings)
+    return finding.reason if finding is not None else None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "empty"),
+        (" \n\t", "empty"),
+        ("?!...", "empty"),
+        ("😀😀", "empty"),
+        ("\ufffd\ufffd\ufffd\ufffd", "unicode_ratio"),
+        ("What \ufffd\ufffd is \ufffd\ufffd this?", "unicode_ratio"),
+        ("Combien coÃ»te le thÃ© Ã  lâ€™hÃ´tel ?", "unicode_ratio"),
+        ("Solve", "incomplete"),
+        ("{question}", "incomplete"),
+        ("[Insert your question here]", "incomplete"),
+        ("N/A", "incomplete"),
+        ("What is the value of", "incomplete"),
+        ("Find the largest integer n such that", "incomplete"),
+        ("Solve the system \\begin{align} x + y &= 3 \\\\ x -", "incomplete"),
+        ("See https://example.com/a?b=1 and answer.", "url"),
+        ("Look at www.example.org please.", "url"),
+        ("As in example.com/problems/12, solve it.", "url"),
+        ("Sum the column:\n| a | b |\n|---|---|\n| 1 | 2 |", "table"),
+    ],
+)
+def test_a_defective_query_is_removed_for_its_reason(text: str, expected: str) -> None:
+    assert reason(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is 2 + 2?",
+        "2+2=?",
+        "求 1+1",
+        "What is the sun made of",
+        "Complete the sequence 1, 2, 4, 8, ...",
+        "How do I use else if",
+        "In triangle ABC, find a",
+        "How do I use \\begin{itemize} in LaTeX?",
+        "Let $f(x) = \\begin{cases} x & x>0 \\\\ 0 & x \\le 0 \\end{cases}$. Find $f(1)$.",
+        "Write a function that returns {name} formatted with f'{name}'",
+        "def f(x):\n    return x | 1\n\nWhat does f(2) return?",
+        "import numpy.random\nprint(obj.attr.com)\nExplain.",
+        "Why does a//b differ from a/b in Python, e.g. 7//2?",
+        "The file is src/main.c/old and the ratio is 3:1, i.e. x.y",
+        "Is the string '://' special?",
+        "Évaluez l'intégrale de « x² » sur [0, 1].",
+        "Plot the graph of y = x^2 as shown in the figure below.",
+    ],
+)
+def test_a_sound_query_survives(text: str) -> None:
+    assert check(text) is None
+
+
+def test_thresholds_and_switches_decide() -> None:
+    text = "abcdefgh \ufffd x"  # one corrupted of ten visible characters
+    assert reason(text, FilterSettings(max_unicode_ratio=0.1)) is None
+    assert reason(text, FilterSettings(max_unicode_ratio=0.09)) == "unicode_ratio"
+    assert reason("See https://a.b/c", FilterSettings(drop_urls=False)) is None
+    assert reason("| a | b |\n|---|---|", FilterSettings(drop_tables=False)) is None
+    assert reason("Hello", FilterSettings(drop_incomplete=False)) is None
+    assert reason("Hello", FilterSettings(min_words=1)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![plot](plot.png) What is the slope?",
+        "<img src='a.png'> What is it?",
+        "As shown in the figure, AB = 3. Find BC.",
+        "The diagram below shows a circle. Find its area.",
+        "[asy] draw((0,0)--(1,1)); [/asy] Find the length.",
+        "如图，求角 A。",
+    ],
+)
+def test_image_references_go_only_where_that_is_asked_for(text: str) -> None:
+    assert check(text) is None
+    finding = check(text, FilterSettings(drop_image_references=True))
+    assert finding is not None
+    assert finding.reason == "image_reference"
+
+
+def test_a_sentence_about_figures_of_speech_is_no_image_reference() -> None:
+    settings = FilterSettings(drop_image_references=True)
+    assert check("She figured it out; her salary has six figures. What is a graph in mathematics?", settings) is None
+
+
+def test_the_evidence_shows_what_was_found() -> None:
+    finding = check("See https://example.com/a.")
+    assert finding is not None
+    assert finding.evidence == {"matched": "https://example.com/a."}
+
+
+def test_a_further_judge_is_asked_about_what_the_filters_pass() -> None:
+    asked: list[str] = []
+
+    def judge(text: str) -> bool:
+        asked.append(text)
+        return "missing" in text
+
+    assert check("", is_incomplete=judge).reason == "empty"
+    assert check("Solve the missing equation.", is_incomplete=judge).evidence["why"] == "judged"
+    assert check("Solve x + 1 = 2.", is_incomplete=judge) is None
+    assert asked == ["Solve the missing equation.", "Solve x + 1 = 2."]

@@ -1,0 +1,28 @@
+import pytest
+
+from reasonmill.verify.settings import SandboxSettings, VerifySettings
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "value"),
+    [
+        (VerifySettings, "math_limit_s", 0.0),
+        (VerifySettings, "math_workers", -1),
+        (VerifySettings, "max_tests", 0),
+        (VerifySettings, "cache_size", -5),
+        (VerifySettings, "math_memory_mib", 1),
+        (SandboxSettings, "slots", 1000),
+        (SandboxSettings, "cpu_limit_s", float("nan")),
+        (SandboxSettings, "memory_mib", 1),
+        (SandboxSettings, "max_processes", 0),
+    ],
+)
+def test_a_senseless_setting_is_refused_by_name_and_value(settings, field, value):
+    with pytest.raises(ValueError, match=f"{field}: {value}"):
+        settings(**{field: value})
+
+
+def test_defaults_are_worked_out_for_the_machine():
+    assert VerifySettings().num_math_workers >= 1
+    assert SandboxSettings().num_slots >= 1
+    assert SandboxSettings(slots=3).num_slots == 3

@@ -1,0 +1,151 @@
+"""A child process that answers one JSON message at a time over its standard streams. It is either idle and healthy or
+dead: whatever goes wrong with an exchange (deadline, cancellation, broken pipe, nonsense) kills it.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+MAX_FRAME_BYTES = 256 * 2**20
+_HEADER_BYTES = 8
+
+
+class ChildDied(Exception):
+    """The child did not answer; it is dead now. `overran` tells a missed deadline from a death of its own."""
+
+    def __init__(self, detail: str, *, overran: bool = False) -> None:
+        super().__init__(detail)
+        self.overran = overran
+
+
+class Child:
+    """One process; `ask` by one caller at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._killed = False
+
+    @classmethod
+    async def start(
+        cls,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        deadline_s: float,
+        on_start: Callable[[int], None] | None = None,
+    ) -> "Child":
+        """Start it and wait for its first message. Raises ChildDied with what it wrote on stderr.
+
+        It is detached from the terminal: Ctrl-C does not reach it. `on_start` is given its process id at
+        once.
+        """
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=dict(environment),
+                start_new_session=True,
+                limit=2**20,
+            )
+        except OSError as error:
+            raise ChildDied(f"{command[0]} does not start: {error}") from None
+        child = cls(process)
+        try:
+            if on_start is not None:
+                on_start(process.pid)
+            async with asyncio.timeout(deadline_s):
+                await child._receive()
+        except TimeoutError:
+            await child.close()
+            raise ChildDied(f"{command[0]} did not report within {deadline_s:g} s", overran=True) from None
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
+            detail = await child._last_words()
+            await child.close()
+            raise ChildDied(f"{command[0]} does not start: {detail}") from None
+        except BaseException:
+            await child.close()
+            raise
+        return child
+
+    @property
+    def pid(self) -> int:
+        """Process id of what was started."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return not self._killed and self._process.returncode is None
+
+    async def ask(self, message: Mapping[str, Any], *, deadline_s: float) -> dict[str, Any]:
+        """Its answer. Raises ChildDied, then the child is dead; a cancellation kills it as well."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._send(message)
+                return await self._receive()
+        except TimeoutError:
+            self.kill()
+            raise ChildDied(f"no answer within {deadline_s:g} s", overran=True) from None
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:
+            self.kill()
+            raise ChildDied(f"the process died: {error}") from None
+        except BaseException:
+            self.kill()
+            raise
+
+    async def settle(self, *, deadline_s: float) -> None:
+        """Take its second message; if none comes it is killed."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._receive()
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, ValueError):
+            self.kill()
+        except BaseException:
+            self.kill()
+            raise
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None, "started with a pipe"
+        body = json.dumps(message).encode("ascii")
+        self._process.stdin.write(len(body).to_bytes(_HEADER_BYTES, "little") + body)
+        await self._process.stdin.drain()
+
+    async def _receive(self) -> dict[str, Any]:
+        assert self._process.stdout is not None, "started with a pipe"
+        size = int.from_bytes(await self._process.stdout.readexactly(_HEADER_BYTES), "little")
+        if size > MAX_FRAME_BYTES:
+            raise ValueError(f"it announced a message of {size} bytes")
+        answer = json.loads(await self._process.stdout.readexactly(size))
+        if not isinstance(answer, dict):
+            raise ValueError("its message is no object")
+        return answer
+
+    async def _last_words(self) -> str:
+        assert self._process.stderr is not None, "started with a pipe"
+        self.kill()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2.0):
+                words = await self._process.stderr.read(4096)
+                return words.decode("utf-8", "replace").strip() or "it said nothing"
+        return "it said nothing"
+
+    def kill(self) -> None:
+        """Kill it and its process group now; it is reaped in the background."""
+        self._killed = True
+        if self._process.returncode is None:
+            # not Process.kill: it may reap the child under the event loop's hands
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Kill it and wait until it is gone, its pipes closed."""
+        self.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()

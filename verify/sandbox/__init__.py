@@ -1,0 +1,1 @@
+"""Untrusted programs, run where they can do no harm: warm slots in bubblewrap, or not at all."""

@@ -1,0 +1,154 @@
+"""Tests of a code question as released, made uniform. A test case that cannot be read is an error, never an empty
+suite, and a suite without tests is never passed.
+"""
+
+import ast
+import json
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Call = Literal["assert", "std", "functional"]
+
+
+class BadTestCase(ValueError):
+    """The test case cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TestSuite:
+    """Tests of one question. Expected outputs stay in this process.
+
+    `cases` are: source text of assertions (assert), standard inputs (std), or lists of arguments (functional).
+    `expected` are outputs as text (std) or JSON values (functional); empty for assertions.
+    """
+
+    __test__ = False  # for pytest: no test of ours
+
+    call: Call
+    fn_name: str | None
+    cases: tuple[Any, ...]
+    expected: tuple[Any, ...]
+
+    def fault(self) -> str | None:
+        """What is wrong with the source of an assertion; None if they are all Python."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for number, case in enumerate(self.cases if self.call == "assert" else ()):
+                try:
+                    ast.parse(case)
+                except (SyntaxError, ValueError) as error:
+                    return f"assertion {number}: {error}"
+        return None
+
+    def first(self, number: int) -> "TestSuite":
+        """The first `number` tests."""
+        return TestSuite(
+            call=self.call, fn_name=self.fn_name, cases=self.cases[:number], expected=self.expected[:number]
+        )
+
+
+def parse_test_case(test_case: dict[str, Any] | str) -> TestSuite:
+    """Read the released object {"call_type": "assert" | "std" | "functional", ...}, or its JSON text (arXiv 2505.14464
+    dataset card). Without a call type the keys that are there decide. Raises BadTestCase.
+    """
+    if isinstance(test_case, str):
+        try:
+            test_case = json.loads(test_case)
+        except (ValueError, RecursionError) as error:
+            raise BadTestCase(f"not JSON: {error}") from None
+    if not isinstance(test_case, dict):
+        raise BadTestCase(f"not an object but {type(test_case).__name__}")
+    fn_name = test_case.get("fn_name") or None
+    if not isinstance(fn_name, str | None):
+        raise BadTestCase(f"fn_name is {fn_name!r}")
+    match _call_type(test_case):
+        case "assert":
+            cases = _listed(test_case, "assert_case")
+            for number, case in enumerate(cases):
+                if not isinstance(case, str):
+                    raise BadTestCase(f"assert_case {number} is no text")
+            return TestSuite(call="assert", fn_name=fn_name, cases=tuple(cases), expected=())
+        case "std":
+            stdins, stdouts = _listed(test_case, "inputs"), _listed(test_case, "outputs")
+            _same_length(stdins, stdouts)
+            return TestSuite(
+                call="std",
+                fn_name=None,
+                cases=tuple(as_text(value) for value in stdins),
+                expected=tuple(as_text(value) for value in stdouts),
+            )
+        case "functional":
+            if fn_name is None:
+                raise BadTestCase("functional tests without fn_name")
+            inputs = _listed(test_case, "inputs")
+            outputs = _listed(test_case, "outputs")
+            _same_length(inputs, outputs)
+            return TestSuite(
+                call="functional",
+                fn_name=fn_name,
+                cases=tuple(_arguments(value) for value in inputs),
+                expected=tuple(_json_value(value) for value in outputs),
+            )
+        case other:
+            raise BadTestCase(f"unknown call_type {other!r}")
+
+
+def _call_type(test_case: dict[str, Any]) -> Any:
+    named = test_case.get("call_type")
+    if named is not None:
+        return named
+    if test_case.get("assert_case") is not None:
+        return "assert"
+    if test_case.get("inputs") is not None:
+        return "functional" if test_case.get("fn_name") else "std"
+    return None
+
+
+def _listed(test_case: dict[str, Any], key: str) -> list[Any]:
+    value = test_case.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise BadTestCase(f"{key} is no list but {type(value).__name__}")
+    return value
+
+
+def _same_length(inputs: list[Any], outputs: list[Any]) -> None:
+    if len(inputs) != len(outputs):
+        raise BadTestCase(f"{len(inputs)} inputs but {len(outputs)} outputs")
+
+
+def as_text(value: Any) -> str:
+    """Standard input or output: text as it is, a list as lines of space-separated values (arXiv 2505.08311 Fig. 2)."""
+    if isinstance(value, list):
+        return "\n".join(" ".join(map(str, line)) if isinstance(line, list) else str(line) for line in value)
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise BadTestCase(f"an input or output is {type(value).__name__}")
+
+
+def _arguments(value: Any) -> list[Any]:
+    """Arguments of one call: a list of them, or text with its JSON, or text with one JSON value a line."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, str):
+        raise BadTestCase(f"the arguments {value!r} are no list")
+    try:
+        whole = json.loads(value)
+    except ValueError:
+        try:
+            return [json.loads(line) for line in value.splitlines() if line.strip()]
+        except ValueError as error:
+            raise BadTestCase(f"arguments are not JSON: {error}") from None
+    return whole if isinstance(whole, list) else [whole]
+
+
+def _json_value(value: Any) -> Any:
+    """An expected value; text that is JSON itself counts as what it says."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
