@@ -153,7 +153,7 @@ async def _releaser(run: Running, num_queries: int) -> Releaser:
 
 
 def _open_packing(folder: Path, recipe: Recipe, state: dict[str, Any] | None) -> PackingSink:
-    from reasonmill.packing.chat import ChatEncoder  # pulls transformers
+    from reasonmill.packing.chat import ChatEncoder  # only a recipe that packs needs tokenizers
 
     assert recipe.pack is not None, "packing is opened only for a recipe that packs"
     return PackingSink(folder, recipe.pack, ChatEncoder(recipe.pack.tokenizer), state)

@@ -7,7 +7,7 @@ from reasonmill.engine.faults import RunFailed
 from reasonmill.engine.flow.run_directory import RunDirectory
 from reasonmill.engine.flow.telemetry import Telemetry
 from reasonmill.engine.train.config import TrainConfig
-from reasonmill.engine.train.launcher import TrainerProcess
+from reasonmill.engine.train.launcher import EXIT_FAULT, EXIT_FINISHED, EXIT_MISTAKE, TrainerProcess
 from reasonmill.engine.train.settings import TrainSettings
 
 MAX_RESTARTS = 3
@@ -44,8 +44,10 @@ async def train(paths: RunDirectory, settings: TrainSettings, tokenizer: str, te
         except asyncio.CancelledError:
             await _stop(trainer)
             raise
-        if status == 0 and (paths.student / "config.json").exists():
+        if status == EXIT_FINISHED and (paths.student / "config.json").exists():
             return
+        if status in (EXIT_MISTAKE, EXIT_FAULT):
+            raise TrainingFailed(f"training cannot go on (status {status}), the cause is at the end of {log}")
         if start < MAX_RESTARTS:
             telemetry.count("trainer_restarts")
     raise TrainingFailed(
