@@ -21,7 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Exit status of one command line; errors of the user are one line on standard error."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # argparse takes key=value only right behind the recipe; people also write it behind an option
+    if any(text.startswith("-") or "=" not in text for text in rest) or (rest and "overrides" not in options):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.overrides = [*options.overrides, *rest]
     work: Callable[[argparse.Namespace, Console], int] = options.work
     return verbs.guarded(work, options, Console())
 

@@ -140,6 +140,15 @@ def test_code_without_a_sandbox_is_rejected_with_that_reason_and_the_rest_goes_o
     assert summary["accepted"] == 40
 
 
+def test_overrides_may_stand_behind_options_and_what_is_unknown_is_named(folder):
+    done = reasonmill(folder, "run", "recipe.yaml", "--limit", "3", "attempts.max_attempts=9", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "max_attempts: 9" in done.stdout
+    wrong = reasonmill(folder, "run", "recipe.yaml", "--limits", "3")
+    assert wrong.returncode == 2
+    assert "--limits" in wrong.stderr
+
+
 def test_every_verb_explains_itself():
     for verb in ("run", "curate", "generate", "verify", "pack", "train", "evaluate", "export", "report", "doctor"):
         done = reasonmill(ROOT, verb, "--help")
