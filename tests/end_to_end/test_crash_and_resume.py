@@ -74,7 +74,8 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(folder, survive
         options = ["--resume"] if (folder / "cut" / "recipe.resolved.yaml").exists() else []
         process = start(folder, "cut", *options, survive=survive)
         try:
-            assert process.wait(rng.uniform(0.8, 4.0)) == 0
+            # the first kill comes before any machine can be done; later ones anywhere
+            assert process.wait(rng.uniform(0.8, 3.0) if kills else 1.0) == 0
             break
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
