@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from reasonmill.engine.teachers.arithmetic_script import PREFIX, ArithmeticScript
@@ -29,6 +30,9 @@ class ScriptedTeacher:
     def max_num_seqs(self) -> int:
         """Requests that it can usefully hold open at once."""
         return self._settings.max_num_seqs
+
+    def watch(self, grown: Callable[[], None]) -> None:
+        """Its room never changes."""
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """Answer once. Raises RequestRefused where the script has no answer."""

@@ -1,6 +1,7 @@
 """A teacher that an engine answers for: renders nothing and samples nothing itself, it names who asks and how."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from reasonmill.engine.teachers.engine import Engine
@@ -31,6 +32,9 @@ class VllmTeacher:
         """The same teacher with other sampling, over the same engine."""
         settings = replace(self._settings, temperature=temperature, top_p=top_p, max_tokens=max_tokens, top_k=0)
         return VllmTeacher(settings, self._engine)
+
+    def watch(self, grown: Callable[[], None]) -> None:
+        """Its room never changes."""
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """Answer once. Cancelling the task aborts the request. Raises TeacherFault or RequestRefused."""
