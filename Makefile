@@ -12,7 +12,7 @@ export PYTHONSAFEPATH := 1
 export PYTHONDONTWRITEBYTECODE :=  # compiled modules are kept: importing vLLM takes 6 CPU seconds instead of 18
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint format types setup bench clean
+.PHONY: run test lint format types setup bench gpu-check clean
 .DEFAULT_GOAL := help
 
 help:  ## this text
@@ -21,8 +21,14 @@ help:  ## this text
 run: setup  ## the main job: queries in, verified dataset and trained student out
 	$(BIN)/reasonmill run recipes/quickstart.yaml
 
-test: setup  ## all tests of this machine
+test: setup $(VENV)/.compiler  ## all tests of this machine
 	$(BIN)/pytest -q --durations=15
+
+# GPU_PYTHON: one that has reasonmill[cuda,train] and pytest
+GPU_PYTHON ?= python3
+GPU_RESULT ?= bench/results/kernels-gpu.json
+gpu-check:  ## the kernels' tests and benches on this machine's GPU, under 10 minutes
+	$(GPU_PYTHON) -m reasonmill.bench.gpu.check --output $(GPU_RESULT)
 
 lint: setup  ## style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -45,6 +51,10 @@ $(VENV)/.locked: requirements/cpu.lock requirements/system.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	TORCH_INDEX=$(TORCH_INDEX) sh requirements/install.sh $(BIN)/python
 	@touch $@
+
+$(VENV)/.compiler: requirements/kernels.lock $(VENV)/.locked
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile -r $< && touch $@ || \
+	echo "warning: Triton did not install, so its kernels are neither compiled nor interpreted: those tests are skipped" >&2
 
 clean:  ## everything that make made, runs apart
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

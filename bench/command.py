@@ -34,16 +34,17 @@ def run(options: argparse.Namespace, console: Console) -> int:
     measured: dict[str, list[Figure]] = {}
     for stage in wanted:
         bench = importlib.import_module(f"reasonmill.bench.{_PREFIX}{stage}")
-        console.print(f"[bold]{stage}[/bold]  {(bench.__doc__ or '').splitlines()[0]}", highlight=False)
+        console.print(f"[bold]{stage}[/bold]  {(bench.__doc__ or '').splitlines()[0]}", highlight=False, soft_wrap=True)
         measured[stage] = []
         for figure in bench.measure(options.scale):
             measured[stage].append(figure)
-            console.print(_line(figure, baseline.get(stage, {}).get(figure.name)), highlight=False, markup=False)
+            line = _line(figure, baseline.get(stage, {}).get(figure.name))
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         if options.output:
             write_record(Path(options.output), options.scale, measured)
     worse = regressions(measured, baseline)
     for line in worse:
-        console.print(line, style="red", highlight=False, markup=False)
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
     return 1 if worse else 0
 
 

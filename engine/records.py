@@ -72,6 +72,8 @@ class Attempt:
     prompt_tokens: int
     completion_tokens: int
     duration_s: float
+    replica: str = ""
+    saved_tokens: int = 0
 
     def request(self, query: Query) -> VerifyRequest:
         """What the verifiers need to judge this attempt at `query`."""

@@ -5,6 +5,7 @@ is in the journal, its processes are gone, and the message says how to go on.
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +13,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reasonmill.engine.faults import Stopped
-from reasonmill.engine.flow.inputs import prepare_inputs, resolve_recipe
+from reasonmill.engine.faults import RunFailed, Stopped
+from reasonmill.engine.flow.closing import summary_lines
+from reasonmill.engine.flow.inputs import check_inputs, prepare_inputs, resolve_recipe
 from reasonmill.engine.flow.pipeline import run_pipeline
-from reasonmill.engine.flow.progress import Progress, summary_lines
+from reasonmill.engine.flow.progress import Progress
 from reasonmill.engine.flow.run_directory import HeldRunDirectory, RunDirectory, choose_directory
 from reasonmill.engine.flow.summary import write_summary
 from reasonmill.engine.flow.telemetry import Telemetry
 from reasonmill.engine.flow.warden import start_warden
 from reasonmill.engine.recipe import Recipe
 from reasonmill.engine.report.build import build_report
+from reasonmill.engine.store.aside import named
 from reasonmill.engine.store.card import write_card
 
 
@@ -33,21 +36,42 @@ def run(recipe: Recipe, *, output_dir: str | None, resume: bool, console: Consol
     with HeldRunDirectory(root, recipe, resume=resume) as paths, _guarded(root):
         console.print(f"run directory {root}", highlight=False)
         telemetry = Telemetry(paths.root)
-        state = "failed"
         try:
             with Progress(console, telemetry, paths.train / "metrics.jsonl") as progress:
-                inputs = prepare_inputs(recipe.queries, paths.inputs, recipe.run.seed)
+                with named(paths.inputs):
+                    inputs = prepare_inputs(recipe.queries, paths.inputs, recipe.run.seed)
                 resolved = resolve_recipe(recipe, inputs)
+                check_inputs(resolved)
                 asyncio.run(_until_stopped(run_pipeline(resolved, paths, inputs, telemetry, show=progress.show)))
-            state = "finished"
-        except Stopped:
-            state = "stopped"
+        except BaseException as failure:
+            _close_after(failure, recipe, paths, telemetry, console)
             raise
-        finally:
-            telemetry.close()
-            if paths.journal.exists() and (state != "failed" or telemetry.counters["attempts"]):
-                _close(recipe, paths, state, telemetry, console)
+        telemetry.close()
+        _close(recipe, paths, "finished", telemetry, console)
     return root
+
+
+def _close_after(
+    failure: BaseException, recipe: Recipe, paths: RunDirectory, telemetry: Telemetry, console: Console
+) -> None:
+    """Close a run that `failure` ended. What ended it may keep this from being written too (a full disk), and is what
+    the user must see: a second failure is one more line, never the error.
+    """
+    state = "stopped" if isinstance(failure, Stopped) else "failed"
+    with _noted():
+        telemetry.close()
+    if paths.journal.exists() and (state == "stopped" or telemetry.counters["attempts"]):
+        with _noted():
+            _close(recipe, paths, state, telemetry, console)
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """A failure of the block is a line on standard error."""
+    try:
+        yield
+    except (OSError, RunFailed, sqlite3.Error) as further:
+        print(f"also: {further}", file=sys.stderr)
 
 
 def _close(recipe: Recipe, paths: RunDirectory, state: str, telemetry: Telemetry, console: Console) -> None:

@@ -4,7 +4,9 @@ one line that names the place and the value, and an exit status.
 
 import argparse
 import asyncio
+import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,11 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
+from reasonmill.engine.console import silence
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.teachers.protocol import TeacherFault
 
 if TYPE_CHECKING:
     from reasonmill.engine.recipe import Recipe
+    from reasonmill.packing.chat import ChatEncoder, Encoded
 
 S = TypeVar("S")
 
@@ -40,6 +44,9 @@ def guarded(work: Callable[[argparse.Namespace, Console], int], options: argpars
         return _say(mistake, MISTAKE)
     except ModuleNotFoundError as missing:
         return _say_missing(missing)
+    except BrokenPipeError:
+        silence()
+        return 128 + signal.SIGPIPE
     except (RunFailed, TeacherFault, OSError) as failure:
         return _say(failure, FAILED)
     except Stopped as stopped:
@@ -118,6 +125,9 @@ def curate(options: argparse.Namespace, console: Console) -> int:
     from reasonmill.engine.curate.settings import CurateSettings
 
     settings = _settings(CurateSettings, options.overrides)
+    folder = Path(_output_dir(options.output_dir))
+    against = [*options.against, *(item.path for item in settings.against)]
+    _keep([*options.queries, *against], [folder / name for name in ("kept.jsonl", "removed.jsonl", "counts.json")])
     counts = asyncio.run(
         curate_files(options.queries, options.against, options.output_dir, settings, category=options.category)
     )
@@ -127,34 +137,54 @@ def curate(options: argparse.Namespace, console: Console) -> int:
 
 def verify(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill verify`."""
-    from reasonmill.engine.verify_files import verify_file
-    from reasonmill.verify.settings import VerifySettings
+    from reasonmill.engine.verify_command import run as run_verify
 
-    settings = _settings(VerifySettings, options.overrides)
-    counts = asyncio.run(verify_file(options.input, options.output, settings))
-    _print_counts(console, counts)
-    return DONE
+    return DONE if run_verify(options, console) else FAILED
 
 
 def pack(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill pack`."""
+    from reasonmill.engine.pack_files import pack_files, survey_files
     from reasonmill.engine.recipe import load_recipe
-    from reasonmill.engine.train.files import pack_files
 
     recipe = _with_folders(load_recipe(options.recipe, options.overrides))
     if recipe.pack is None:
         raise ValueError(f"recipe {options.recipe!r} has no section pack")
+    num_ranks = (8, 64) if recipe.train is None else (recipe.train.num_ranks, 8, 64)
+    show = _sample_printer(console, options.show)
     if options.dry_run:
-        return _print_recipe(recipe)
-    _print_counts(console, pack_files(options.input, options.output_dir, recipe.pack))
+        figures = survey_files(options.input, recipe.pack, num_ranks=num_ranks, show=show)
+    else:
+        if options.output_dir is None:
+            raise ValueError("--output-dir is missing: the folder of the packed rows")
+        _keep(options.input, [Path(options.output_dir) / "removed.jsonl"])
+        folder = _output_dir(options.output_dir)
+        figures = pack_files(options.input, folder, recipe.pack, num_ranks=num_ranks, show=show)
+    _print_counts(console, figures)
     return DONE
+
+
+def _sample_printer(console: Console, number: int) -> Callable[["ChatEncoder", str, "Encoded"], None]:
+    """Prints the first `number` samples it is given with their loss mask in colour."""
+    from reasonmill.packing.show import show_sample
+
+    left = number
+
+    def show(encoder: "ChatEncoder", name: str, encoded: "Encoded") -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            sizes = {"num_tokens": len(encoded.target), "num_targets": int(encoded.target.sum())}
+            console.print(show_sample(encoder.spans(encoded), name=name, **sizes))
+
+    return show
 
 
 def _with_folders(recipe: "Recipe") -> "Recipe":
     """The recipe with the names of embedded and packaged models replaced by their folders."""
     from reasonmill.engine.flow.inputs import Inputs, resolve_recipe
 
-    return resolve_recipe(recipe, Inputs(queries=recipe.queries.paths, folder=Path("inputs")))
+    return resolve_recipe(recipe, Inputs(queries=recipe.queries.paths))
 
 
 def train(options: argparse.Namespace, console: Console) -> int:
@@ -167,7 +197,7 @@ def train(options: argparse.Namespace, console: Console) -> int:
         raise ValueError(f"recipe {options.recipe!r} has no section train, or no section pack that names the tokenizer")
     if options.dry_run:
         return _print_recipe(recipe)
-    student = asyncio.run(train_files(options.packed, options.output_dir, recipe.train, recipe.pack))
+    student = asyncio.run(train_files(options.packed, _output_dir(options.output_dir), recipe.train, recipe.pack))
     console.print(f"student {student}", highlight=False)
     return DONE
 
@@ -176,9 +206,12 @@ def evaluate(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill evaluate`."""
     from reasonmill.engine.evaluate.files import evaluate_files
     from reasonmill.engine.evaluate.settings import EvaluateSettings
+    from reasonmill.engine.flow.inputs import resolve_model
 
     settings = _settings(EvaluateSettings, options.overrides)
-    for result in asyncio.run(evaluate_files(options.model, options.questions, options.output, settings)):
+    _keep(options.questions, [options.output])
+    models = [resolve_model(name) for name in options.model]
+    for result in asyncio.run(evaluate_files(models, options.questions, options.output, settings)):
         rate = "could not be checked" if result.pass_at_1 is None else f"{100 * result.pass_at_1:.1f} %"
         console.print(f"{result.name}: pass@1 {rate}", highlight=False)
     return DONE
@@ -201,6 +234,20 @@ def report(options: argparse.Namespace, console: Console) -> int:
     return DONE
 
 
+def plan(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill plan`."""
+    from reasonmill.engine.plan.command import main
+
+    return main(options, console)
+
+
+def simulate_teacher(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill simulate-teacher`."""
+    from reasonmill.engine.simulation.serve import main
+
+    return main(options, console)
+
+
 def bench(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill bench`."""
     import importlib
@@ -221,7 +268,30 @@ def _run_dir(text: str) -> Path:
     path = Path(text)
     if not path.is_dir():
         raise ValueError(f"run directory {text!r} does not exist")
+    if not any(
+        (path / name).exists() for name in ("recipe.resolved.yaml", "journal.sqlite", "summary.json", "dataset")
+    ):
+        raise ValueError(f"{text!r} is no run directory: it holds neither a recipe, a journal, a summary nor a dataset")
     return path
+
+
+def _output_dir(text: str) -> str:
+    """A folder to write to, made if need be. Raises ValueError where its name can be none."""
+    try:
+        Path(text).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        raise ValueError(f"--output-dir {text[:200]!r} cannot be made: {error.strerror}") from None
+    return text
+
+
+def _keep(inputs: Sequence[str], outputs: Sequence[str | Path]) -> None:
+    """Raise ValueError where a file that is read would be overwritten."""
+    read = {Path(path).resolve() for path in inputs}
+    for path in outputs:
+        if Path(path).resolve() in read:
+            raise ValueError(f"{str(path)!r} is an input and would be overwritten: choose another output")
 
 
 def _print_counts(console: Console, counts: Mapping[str, object]) -> None:

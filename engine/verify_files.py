@@ -1,18 +1,21 @@
 """Behind `reasonmill verify`: judges a file of responses into a file of verdicts, line by line in the same order, with
-a bounded number of rows in memory. The output appears under its name only when it is whole.
+a bounded number of rows in memory. The output appears under its name only when it is whole; one that was left
+half-written can be continued.
 """
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
-from reasonmill.engine.store.aside import whole_file
 from reasonmill.engine.store.rows import Row, read_rows
+from reasonmill.engine.verify_resume import Line, Output, continued_output
+from reasonmill.engine.verify_summary import UNREADABLE, Summary
 from reasonmill.verify.pool import VerifierPool
 from reasonmill.verify.request import VerifyRequest
 from reasonmill.verify.settings import VerifySettings
@@ -20,34 +23,94 @@ from reasonmill.verify.verdict import Verdict, not_run
 
 _LEAST_OPEN_ROWS = 64
 _OPEN_ROWS_PER_WORKER = 8  # enough that one slow row does not leave the workers behind it idle
+_FLUSH_S = 1.0  # what a killed run may have to judge again
+NO_CATEGORY = "(none)"
+
+Judged = tuple[str, str, Verdict]  # id, category, verdict
 
 
 async def verify_file(input: str | Path, output: str | Path, settings: VerifySettings) -> dict[str, int]:
+    """As `judge_file`; returns counts: rows, pass, fail, not_run, unreadable."""
+    return (await judge_file(input, output, settings)).outcomes()
+
+
+async def judge_file(
+    input: str | Path,
+    output: str | Path,
+    settings: VerifySettings,
+    *,
+    resume: bool = False,
+    on_progress: Callable[[Summary], None] | None = None,
+) -> Summary:
     """Judge every row of `input` (types of engine/store/rows.py) into JSON lines: id, outcome, score, verifier, reason,
-    duration_s. Returns counts: rows, pass, fail, not_run, unreadable.
+    duration_s.
 
     A row that cannot be judged for what it is, is `not_run` with the reason `unreadable_line` and its line number as
-    id. Raises FileNotFoundError or ValueError for an input file that is no such file.
+    id. With `resume`, rows that a half-written output holds are not judged again. Raises FileNotFoundError or
+    ValueError for an input file that is no such file, ValueError where the output belongs to another input.
     """
     rows = read_rows(input)
     first = next(rows, None)  # an input that is none is found before anything is written
+    everything = chain([] if first is None else [first], rows)
     workers = settings.num_math_workers + settings.sandbox.num_slots
     most_open = max(_LEAST_OPEN_ROWS, _OPEN_ROWS_PER_WORKER * workers)
-    with whole_file(Path(output)) as stream:
+    summary = Summary()
+    with continued_output(Path(output), resume=resume) as lines:
+        for known in lines.known():
+            _take_over(known, next(everything, None), summary, Path(output))
         async with VerifierPool(settings) as pool:
-            counts = await _judge_rows(chain([] if first is None else [first], rows), stream, pool, most_open)
-    return {name: counts[name] for name in ("rows", "pass", "fail", "not_run", "unreadable")}
+            await _judge_rows(everything, lines, pool, most_open, summary, on_progress)
+    return summary
 
 
-async def _judge_rows(rows: Iterator[Row], stream: BinaryIO, pool: VerifierPool, most_open: int) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    opened: deque[asyncio.Task[tuple[str, Verdict]]] = deque()
+def _take_over(known: Line, row: Row | None, summary: Summary, output: Path) -> None:
+    row_id, category = ("", "") if row is None else _identity(row)
+    if row is None or known["id"] != row_id:
+        found = "has no such row" if row is None else f"has {row_id!r} there"
+        raise ValueError(
+            f"--resume: line {summary.rows + 1} of {str(output)!r} has the id {known['id']!r}, the input {found}"
+        )
+    duration_s = known["duration_s"]
+    summary.add_known(
+        category,
+        str(known["outcome"]),
+        str(known["reason"]),
+        float(duration_s) if isinstance(duration_s, int | float) else 0.0,
+    )
+    summary.resumed += 1
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    """Id and category that the row's line of output has."""
+    try:
+        request = None if row.value is None else request_of(row.value, row.line)
+    except ValueError:
+        request = None
+    return (str(row.line), NO_CATEGORY) if request is None else (request.id, request.category)
+
+
+async def _judge_rows(
+    rows: Iterator[Row],
+    lines: Output,
+    pool: VerifierPool,
+    most_open: int,
+    summary: Summary,
+    on_progress: Callable[[Summary], None] | None,
+) -> None:
+    opened: deque[asyncio.Task[Judged]] = deque()
+    flushed = time.monotonic()
 
     async def write_oldest() -> None:
-        row_id, verdict = await opened[0]
+        nonlocal flushed
+        row_id, category, verdict = await opened[0]
         opened.popleft()
-        counts.update(["rows", verdict.outcome] + ["unreadable"] * (verdict.reason == "unreadable_line"))
-        stream.write(orjson.dumps(_line(row_id, verdict)) + b"\n")
+        summary.add(category, verdict)
+        lines.write(_line(row_id, verdict))
+        if time.monotonic() - flushed >= _FLUSH_S:
+            flushed = time.monotonic()
+            lines.flush()
+            if on_progress is not None:
+                on_progress(summary)
 
     async with asyncio.TaskGroup() as group:
         for row in rows:
@@ -56,17 +119,16 @@ async def _judge_rows(rows: Iterator[Row], stream: BinaryIO, pool: VerifierPool,
                 await write_oldest()
         while opened:
             await write_oldest()
-    return counts
 
 
-async def _judge(row: Row, pool: VerifierPool) -> tuple[str, Verdict]:
+async def _judge(row: Row, pool: VerifierPool) -> Judged:
     if row.value is None:
-        return str(row.line), not_run("unreadable_line", verifier="none", detail=row.error or "")
+        return str(row.line), NO_CATEGORY, not_run(UNREADABLE, verifier="none", detail=row.error or "")
     try:
         request = request_of(row.value, row.line)
     except ValueError as error:
-        return str(row.line), not_run("unreadable_line", verifier="none", detail=str(error))
-    return request.id, await pool.verify(request)
+        return str(row.line), NO_CATEGORY, not_run(UNREADABLE, verifier="none", detail=str(error))
+    return request.id, request.category, await pool.verify(request)
 
 
 def request_of(row: dict[str, Any], line: int) -> VerifyRequest:
@@ -118,7 +180,7 @@ def _object_or_text(row: dict[str, Any], field: str) -> dict[str, Any] | str | N
     raise ValueError(f"{field}: expected an object or its JSON text, found {type(value).__name__}")
 
 
-def _line(row_id: str, verdict: Verdict) -> dict[str, Any]:
+def _line(row_id: str, verdict: Verdict) -> Line:
     return {
         "id": row_id,
         "outcome": verdict.outcome,

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 TABLE_SIZE: int
 
+def isas() -> list[str]: ...
+def isa() -> str: ...
+def use_isa(name: str) -> bool: ...
 def signatures(
     texts: Sequence[str],
     ngram: int,
@@ -16,34 +19,81 @@ def signatures(
     threads: int,
 ) -> NDArray[np.uint32]: ...
 def band_keys(signatures: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.uint64]: ...
-def fingerprints(
-    texts: Sequence[str], table: NDArray[np.uint32], threads: int
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]: ...
-def near_duplicates(
-    texts: Sequence[str],
+def best_fit_decreasing(
+    lengths: NDArray[np.int64], capacity: int, row_of: NDArray[np.int32], offset_of: NDArray[np.int32]
+) -> int: ...
+def best_fit_in_order(
+    lengths: NDArray[np.int64],
     order: NDArray[np.int64],
-    threshold: float,
-    ngram: int,
-    bands: int,
-    rows: int,
-    a: NDArray[np.uint32],
-    b: NDArray[np.uint32],
-    max_bucket: int,
-    max_candidates: int,
-    table: NDArray[np.uint32],
-    threads: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+    capacity: int,
+    row_of: NDArray[np.int32],
+    offset_of: NDArray[np.int32],
+) -> int: ...
+
+class RowStore:
+    def __init__(
+        self,
+        tokens: NDArray[np.uint32],
+        documents: NDArray[np.uint64],
+        members: NDArray[np.uint32],
+        rows: NDArray[np.uint64],
+    ) -> None: ...
+    def copy_rows(self, indices: NDArray[np.int64], out: NDArray[np.uint32]) -> int: ...
 
 class NgramIndex:
-    def __init__(self, items: Sequence[str], ngram: int, table: NDArray[np.uint32]) -> None: ...
+    def __init__(
+        self, items: Sequence[str], ngram: int, short_ngram: int, short_tokens: int, table: NDArray[np.uint32]
+    ) -> None: ...
     @property
     def grams(self) -> NDArray[np.uint64]: ...
     @property
     def item_offset(self) -> NDArray[np.uint64]: ...
     @property
     def item_grams(self) -> NDArray[np.uint32]: ...
-    def count_texts(self, texts: Sequence[str], threads: int) -> NDArray[np.uint32]: ...
     def overlaps(
-        self, texts: Sequence[str], weights: NDArray[np.uint32], least_share: float, threads: int
+        self,
+        offset: NDArray[np.int64],
+        numbers: NDArray[np.uint32],
+        weights: NDArray[np.uint32],
+        least_share: float,
     ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]: ...
-    def containments(self, texts: Sequence[str], least_tokens: int, threads: int) -> NDArray[np.int64]: ...
+
+class Corpus:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        table: NDArray[np.uint32],
+        ngram: int,
+        bands: int,
+        rows: int,
+        a: NDArray[np.uint32],
+        b: NDArray[np.uint32],
+        index: NgramIndex | None,
+        least_tokens: int,
+        threads: int,
+    ) -> None: ...
+    @property
+    def keys(self) -> NDArray[np.uint64]: ...
+    @property
+    def quantities(self) -> NDArray[np.uint64]: ...
+    @property
+    def num_words(self) -> NDArray[np.int64]: ...
+    @property
+    def band_keys(self) -> NDArray[np.uint64]: ...
+    @property
+    def match_offset(self) -> NDArray[np.int64]: ...
+    @property
+    def match_numbers(self) -> NDArray[np.uint32]: ...
+    @property
+    def contained(self) -> NDArray[np.int64]: ...
+    def duplicates(
+        self,
+        threshold: float,
+        rank: NDArray[np.int64] | None,
+        active: NDArray[np.uint8] | None,
+        loose: NDArray[np.uint8] | None,
+        label_variants: bool,
+        max_bucket: int,
+        max_candidates: int,
+        threads: int,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]: ...

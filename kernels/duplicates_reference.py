@@ -1,76 +1,106 @@
-"""Twin of csrc/core/duplicates.cpp. Texts claim to be kept in the given order; each is compared with kept ones only.
+"""Twin of csrc/core/duplicates.cpp. Texts claim to be kept one after the other; each is compared with kept ones only.
 
-A text duplicates an earlier one with the same token sequence. Else, if it has n-grams, it duplicates the first kept
-text that has the same quantities, shares a band key with it and reaches the threshold in Jaccard similarity of n-grams.
-Candidates are the latest `max_bucket` kept texts of each of its buckets; compared are the `max_candidates` of them that
-share the most buckets with it, of equals the first.
+The order of claims is that of the given ranks, or, where there are none, a function of content alone: by key, of equal
+keys by bytes, of equal bytes by place. A text duplicates the first one with the same token sequence. Else, if it has
+n-grams, it duplicates the first kept text that shares a bucket with it and reaches the threshold in Jaccard similarity
+of n-grams. Buckets are those of equal band keys and equal quantities; between loose texts, of equal band keys alone.
+Candidates are the latest `max_bucket` kept texts of each bucket; compared are the `max_candidates` of them that share
+the most buckets with it, of equals the first.
+
+A kept text is a variant of an earlier kept one that reaches the threshold with other quantities; of each of its band
+keys' buckets of kept texts the last one before it is tried, `VARIANTS_TRIED` of them, in the order of the bands.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reasonmill.kernels import minhash_reference, tokens
+from reasonmill.kernels import minhash_reference
 
-_Bucket = tuple[int, int, int]  # band, band key, quantities
+VARIANTS_TRIED = 4
 
-
-def near_duplicates(
-    texts: Sequence[str],
-    order: NDArray[np.int64],
-    threshold: float,
-    ngram: int,
-    bands: int,
-    rows: int,
-    factors: NDArray[np.uint32],
-    offsets: NDArray[np.uint32],
-    max_bucket: int,
-    max_candidates: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """For each text the one that stands for it, int64 [N], and their similarity, float64 [N]."""
-    kept_as = np.empty(len(texts), np.int64)
-    jaccard = np.ones(len(texts))
-    first_with: dict[tuple[int, int], int] = {}
-    buckets: dict[_Bucket, list[int]] = {}
-    grams: dict[int, frozenset[int]] = {}
-    for rank, text in enumerate(map(int, order)):
-        print_ = tokens.fingerprint(texts[text])
-        first = first_with.setdefault(print_.key, text)
-        if first != text:
-            kept_as[text], jaccard[text] = kept_as[first], jaccard[first]
-            continue
-        hashes = minhash_reference.word_grams(texts[text], ngram)
-        grams[rank] = frozenset(map(int, hashes))
-        own = _buckets(hashes, print_.quantities, bands, rows, factors, offsets) if len(hashes) else []
-        met = Counter(other for bucket in own for other in buckets.get(bucket, [])[-max_bucket:])
-        candidates = sorted(met, key=lambda other: (-met[other], other))[:max_candidates]
-        for other in sorted(candidates):
-            similarity = _jaccard(grams[rank], grams[other])
-            if similarity >= threshold:
-                kept_as[text], jaccard[text] = order[other], similarity
-                break
-        else:
-            kept_as[text] = text
-            for bucket in own:
-                buckets.setdefault(bucket, []).append(rank)
-    return kept_as, jaccard
+_Bucket = tuple[str, int, int, int]  # kind, band, band key, quantities
+_Grams = frozenset[int]
 
 
-def _buckets(
-    hashes: NDArray[np.uint64],
-    quantities: int,
-    bands: int,
-    rows: int,
-    factors: NDArray[np.uint32],
-    offsets: NDArray[np.uint32],
-) -> list[_Bucket]:
-    signature = minhash_reference.signature(hashes, factors, offsets)
-    keys = minhash_reference.band_keys(signature[None, :], bands, rows)[0]
-    return [(band, int(key), quantities) for band, key in enumerate(keys)]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolver:
+    """Texts as they were read, and the limits."""
+
+    texts: Sequence[str]
+    keys: list[tuple[int, int]]
+    quantities: list[int]
+    band_keys: list[list[int]]
+    ngram: int
+    threshold: float
+    loose: NDArray[np.uint8]
+    max_bucket: int
+    max_candidates: int
+
+    def resolve(
+        self, rank: NDArray[np.int64] | None, active: NDArray[np.uint8], label_variants: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+        """What stands for each text, their similarity, and variants: int64, float64, int64 [N]."""
+        kept_as = np.full(len(self.texts), -1, np.int64)
+        jaccard = np.ones(len(self.texts))
+        order = [text for text in self._order(rank) if active[text]]
+        place = {text: number for number, text in enumerate(order)}
+        first_with: dict[tuple[int, int], int] = {}
+        buckets: dict[_Bucket, list[int]] = {}
+        grams: dict[int, _Grams] = {}
+        for text in order:
+            first = first_with.setdefault(self.keys[text], text)
+            if first != text:
+                kept_as[text], jaccard[text] = kept_as[first], jaccard[first]
+                continue
+            grams[text] = frozenset(minhash_reference.word_grams(self.texts[text], self.ngram).tolist())
+            own = self._buckets(text) if grams[text] else []
+            met = Counter(other for bucket in own for other in buckets.get(bucket, [])[-self.max_bucket :])
+            candidates = sorted(met, key=lambda other: (-met[other], place[other]))[: self.max_candidates]
+            for other in sorted(candidates, key=place.__getitem__):
+                similarity = _jaccard(grams[text], grams[other])
+                if similarity >= self.threshold:
+                    kept_as[text], jaccard[text] = other, similarity
+                    break
+            else:
+                kept_as[text] = text
+                for bucket in own:
+                    buckets.setdefault(bucket, []).append(text)
+        kept = [text for text in order if kept_as[text] == text]
+        return kept_as, jaccard, self._variants(kept, grams) if label_variants else np.full_like(kept_as, -1)
+
+    def _order(self, rank: NDArray[np.int64] | None) -> list[int]:
+        def content(text: int) -> tuple[tuple[int, int], bytes]:
+            return self.keys[text], self.texts[text].encode("utf-8", "surrogatepass")
+
+        everyone = range(len(self.texts))
+        return sorted(everyone, key=content) if rank is None else sorted(everyone, key=rank.__getitem__)
+
+    def _buckets(self, text: int) -> list[_Bucket]:
+        keys = list(enumerate(self.band_keys[text]))
+        strict = [("strict", band, key, self.quantities[text]) for band, key in keys]
+        return strict + [("loose", band, key, 0) for band, key in keys] if self.loose[text] else strict
+
+    def _variants(self, kept: list[int], grams: dict[int, _Grams]) -> NDArray[np.int64]:
+        variant_of = np.full(len(self.texts), -1, np.int64)
+        last_with: dict[tuple[int, int], int] = {}
+        for text in kept:
+            if not grams[text]:
+                continue
+            own = list(enumerate(self.band_keys[text]))
+            others = dict.fromkeys(last_with[bucket] for bucket in own if bucket in last_with)
+            other_numbers = [other for other in others if self.quantities[other] != self.quantities[text]]
+            for other in other_numbers[:VARIANTS_TRIED]:
+                if _jaccard(grams[text], grams[other]) >= self.threshold:
+                    variant_of[text] = other
+                    break
+            last_with.update(dict.fromkeys(own, text))
+        return variant_of
 
 
-def _jaccard(left: frozenset[int], right: frozenset[int]) -> float:
+def _jaccard(left: _Grams, right: _Grams) -> float:
     common = len(left & right)
     return common / (len(left) + len(right) - common)

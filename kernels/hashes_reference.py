@@ -24,12 +24,15 @@ def mix64(h: int) -> int:
 
 
 def hash_bytes(content: bytes, seed: int = WORD_SEED) -> int:
-    """Hash of bytes, 8 at a time, little endian, the last chunk padded with zeros."""
-    h = (seed + len(content) * LENGTH) & MASK
-    for at in range(0, len(content), 8):
+    """Hash of bytes, 16 at a time as two little endian words, the last ones padded with zeros."""
+    h = seed & MASK
+    for at in range(0, len(content), 16):
         h = (h ^ int.from_bytes(content[at : at + 8], "little")) * CHUNK & MASK
+        h ^= h >> 32
+        h = (h ^ int.from_bytes(content[at + 8 : at + 16], "little")) * SEQUENCE & MASK
         h ^= h >> 29
-    return mix64(h)
+    h = h * GRAM & MASK
+    return h ^ h >> 32
 
 
 def quantity_hash(token_hash: int) -> int:
@@ -40,14 +43,14 @@ def quantity_hash(token_hash: int) -> int:
 def sequence_key(hashes: Sequence[int], content: bytes) -> tuple[int, int]:
     """128-bit key of a token sequence, or of the bytes where there is no token."""
     if not hashes:
-        return hash_bytes(content, MULTISET), hash_bytes(content, SEQUENCE)
-    first, second = WORD_SEED, SEQUENCE
-    for token in hashes:
-        first = (first ^ token) * CHUNK & MASK
-        first ^= first >> 29
-        second = (second + token) * GRAM & MASK
-        second ^= second >> 32
-    return mix64((first + len(hashes)) & MASK), mix64(second ^ len(hashes))
+        length = len(content) * LENGTH
+        return hash_bytes(content, MULTISET + length), hash_bytes(content, SEQUENCE + length)
+    first = second = 0
+    for place, token in enumerate(hashes, start=1):
+        m = place * WORD_SEED & MASK
+        first += token * ((m ^ m >> 32) | 1)
+        second += (token ^ token >> 32) * (((m ^ m >> 29) * LENGTH & MASK) | 1)
+    return mix64((first + len(hashes)) & MASK), mix64((second & MASK) ^ len(hashes))
 
 
 def mix64_array(h: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -41,12 +41,14 @@ def signatures(
 
 
 def band_keys(slots: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.uint64]:
-    """Key of each band of `rows` slots, uint64 [N, bands]; equal slots of different bands have different keys."""
+    """Key of each band of `rows` slots (band, bands + band, …), uint64 [N, bands]; equal slots of different bands have
+    different keys.
+    """
     keys = np.empty((len(slots), bands), np.uint64)
     for band in range(bands):
         h = np.full(len(slots), (WORD_SEED + band * LENGTH) & MASK, np.uint64)
         for row in range(rows):
-            h = (h ^ slots[:, band * rows + row].astype(np.uint64)) * np.uint64(CHUNK)
+            h = (h ^ slots[:, row * bands + band].astype(np.uint64)) * np.uint64(CHUNK)
             h ^= h >> np.uint64(29)
         keys[:, band] = mix64_array(h)
     return keys

@@ -1,18 +1,40 @@
 """Index of the token n-grams and token sequences of evaluation items: native where available, else the reference.
 
-Tokens are words and mathematical signs, as kernels/tokens.py reads them.
+Tokens are words and mathematical signs, as kernels/tokens.py reads them. `corpus.Corpus` looks for them in texts.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reasonmill.kernels import characters, native_available, ngrams_reference
+from reasonmill.kernels.texts import Texts, as_strings
 
 if native_available:
+    from collections.abc import Sequence
+
     from reasonmill.kernels import _native
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matches:
+    """Of N texts: the distinct known n-grams of text i are `numbers`[offset[i] : offset[i + 1]], ascending, uint32;
+    `offset` int64 [N + 1]. `contained` int64 [M, 2]: pairs (text, item), ascending, where the item's whole token
+    sequence stands in the text; items of fewer tokens than the corpus was told only where they are the whole text.
+    """
+
+    offset: NDArray[np.int64]
+    numbers: NDArray[np.uint32]
+    contained: NDArray[np.int64]
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Matches":
+        """The same with nothing found in the other texts."""
+        counts = np.diff(self.offset)
+        offset = np.concatenate(([0], np.cumsum(np.where(chosen, counts, 0)))).astype(np.int64)
+        numbers = self.numbers[np.repeat(chosen, counts)]
+        return Matches(offset=offset, numbers=numbers, contained=self.contained[chosen[self.contained[:, 0]]])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,52 +51,48 @@ class Overlaps:
 
 
 class NgramIndex:
-    """Evaluation items, ready to be looked for in any number of texts. Answers do not depend on `num_threads`."""
+    """Evaluation items, ready to be looked for in any number of texts.
 
-    def __init__(self, items: Sequence[str], *, ngram: int = 5, num_threads: int = 0) -> None:
-        if ngram < 1:
-            raise ValueError(f"ngram: {ngram} is not positive")
-        self._num_threads = num_threads
-        self._native = _native.NgramIndex(items, ngram, characters.table()) if native_available else None
-        self._twin = None if native_available else ngrams_reference.NgramIndex(items, ngram)
-        inner = self._native if self._native is not None else self._twin
-        assert inner is not None
-        self.num_grams = len(inner.grams)
+    Items of fewer than `short_tokens` tokens have `short_ngram`-grams: an edit of a short item leaves few longer ones.
+    """
+
+    def __init__(self, items: Texts, *, ngram: int = 5, short_ngram: int = 3, short_tokens: int = 0) -> None:
+        for name, size in (("ngram", ngram), ("short_ngram", short_ngram)):
+            if size < 1:
+                raise ValueError(f"{name}: {size} is not positive")
+        if short_tokens < 0:
+            raise ValueError(f"short_tokens: {short_tokens} is negative")
+        self.native: _native.NgramIndex | None = None
+        self.twin: ngrams_reference.NgramIndex | None = None
+        if native_available:
+            inner: _native.NgramIndex | ngrams_reference.NgramIndex
+            inner = self.native = _native.NgramIndex(
+                cast("Sequence[str]", items), ngram, short_ngram, short_tokens, characters.table()
+            )
+        else:
+            inner = self.twin = ngrams_reference.NgramIndex(as_strings(items), ngram, short_ngram, short_tokens)
+        self._inner = inner
+        self.grams = inner.grams  # hashes, ascending, uint64 [num_grams]
+        self.num_grams = len(self.grams)
         self._offset, self._grams = inner.item_offset, inner.item_grams
 
     def item_grams(self, item: int) -> NDArray[np.uint32]:
         """Numbers of the distinct n-grams of an item, ascending."""
         return self._grams[int(self._offset[item]) : int(self._offset[item + 1])]
 
-    def count_texts(self, texts: Sequence[str]) -> NDArray[np.uint32]:
+    def count_texts(self, matches: Matches) -> NDArray[np.uint32]:
         """Number of texts that hold each n-gram, uint32 [num_grams]."""
-        if self._native is not None:
-            return self._native.count_texts(texts, self._num_threads)
-        assert self._twin is not None
-        return self._twin.count_texts(texts)
+        return np.bincount(matches.numbers, minlength=self.num_grams).astype(np.uint32)
 
-    def overlaps(self, texts: Sequence[str], weights: NDArray[np.uint32], least_share: float) -> Overlaps:
+    def overlaps(self, matches: Matches, weights: NDArray[np.uint32], least_share: float) -> Overlaps:
         """Pairs whose matched weight is positive and at least `least_share` of the item's.
 
         `weights` uint32 [num_grams]; integers, so that sums are exact. Raises ValueError for another shape.
         """
         if weights.shape != (self.num_grams,) or weights.dtype != np.uint32:
             raise ValueError(f"weights are {weights.dtype} {weights.shape}, expected uint32 ({self.num_grams},)")
-        if self._native is not None:
-            pairs, sums = self._native.overlaps(texts, np.ascontiguousarray(weights), least_share, self._num_threads)
-        else:
-            assert self._twin is not None
-            pairs, sums = self._twin.overlaps(texts, weights, least_share)
+        assert len(matches.offset) > 0, "N texts have N + 1 offsets"
+        pairs, sums = self._inner.overlaps(matches.offset, matches.numbers, weights, least_share)
         return Overlaps(
             texts=pairs[:, 0], items=pairs[:, 1], num_matched=pairs[:, 2], matched=sums[:, 0], totals=sums[:, 1]
         )
-
-    def containments(self, texts: Sequence[str], *, least_tokens: int = 1) -> NDArray[np.int64]:
-        """Pairs (text, item) int64 [M, 2], ascending, where the item's whole token sequence stands in the text.
-
-        Items of fewer than `least_tokens` tokens are found only where they are the whole text; without tokens, never.
-        """
-        if self._native is not None:
-            return self._native.containments(texts, least_tokens, self._num_threads)
-        assert self._twin is not None
-        return self._twin.containments(texts, least_tokens)

@@ -13,10 +13,13 @@ from reasonmill.kernels.tokens import tokenize
 class NgramIndex:
     """N-grams, and whole token sequences, of items. Counterpart of the native class of the same name."""
 
-    def __init__(self, items: Sequence[str], ngram: int) -> None:
-        self._ngram = ngram
+    def __init__(self, items: Sequence[str], ngram: int, short_ngram: int, short_tokens: int) -> None:
+        self._sizes = {ngram, short_ngram}
         self._tokens = [_token_hashes(item) for item in items]
-        per_item = [np.unique(gram_hashes(hashes, ngram)) for hashes in self._tokens]
+        per_item = [
+            np.unique(gram_hashes(hashes, short_ngram if len(hashes) < short_tokens else ngram))
+            for hashes in self._tokens
+        ]
         self.grams: NDArray[np.uint64] = np.unique(np.concatenate([*per_item, np.empty(0, np.uint64)]))
         self.item_offset = np.cumsum([0, *map(len, per_item)]).astype(np.uint64)
         numbers = [np.searchsorted(self.grams, hashes) for hashes in per_item]
@@ -26,28 +29,23 @@ class NgramIndex:
             for number in of_item:
                 self._items_of[int(number)].append(item)
 
-    def _found(self, text: str) -> NDArray[np.int64]:
-        hashes = gram_hashes(_token_hashes(text), self._ngram)
+    def found(self, text: str) -> NDArray[np.int64]:
+        """Numbers of the distinct known n-grams of a text, ascending, int64 [M]."""
+        tokens = _token_hashes(text)
+        hashes = np.concatenate([gram_hashes(tokens, size) for size in self._sizes])
         return np.flatnonzero(np.isin(self.grams, hashes))
 
-    def count_texts(self, texts: Sequence[str]) -> NDArray[np.uint32]:
-        """Number of texts that hold each n-gram, uint32 [num_grams]."""
-        counts = np.zeros(len(self.grams), np.uint32)
-        for text in texts:
-            counts[self._found(text)] += np.uint32(1)
-        return counts
-
     def overlaps(
-        self, texts: Sequence[str], weights: NDArray[np.uint32], least_share: float
+        self, offset: NDArray[np.int64], numbers: NDArray[np.uint32], weights: NDArray[np.uint32], least_share: float
     ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """Pairs (text, item, matched n-grams) int64 [M, 3] and weight sums (matched, all) uint64 [M, 2]."""
         spans = list(zip(map(int, self.item_offset[:-1]), map(int, self.item_offset[1:]), strict=True))
         totals = [int(weights[self.item_grams[first:last]].sum(dtype=np.uint64)) for first, last in spans]
         pairs: list[tuple[int, int, int]] = []
         sums: list[tuple[int, int]] = []
-        for row, text in enumerate(texts):
+        for row in range(len(offset) - 1):
             matched: dict[int, list[int]] = defaultdict(list)
-            for number in map(int, self._found(text)):
+            for number in map(int, numbers[offset[row] : offset[row + 1]]):
                 for item in self._items_of[number]:
                     matched[item].append(int(weights[number]))
             for item, of_item in sorted(matched.items()):

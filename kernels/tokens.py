@@ -1,24 +1,28 @@
 """The rules by which a text is read, and the twin of csrc/core/scan.cpp that also says where each token stands.
 
-A token is a word, a number or a mathematical sign; characters count as `characters.table()` folds them.
+A token is a word, a number or a mathematical sign. First each character becomes what `characters.table()` folds it to:
+IGNORED ones vanish, separators outside ASCII become spaces, and a character that is a token by itself (SINGLE, or a
+SYMBOL outside ASCII) stands between spaces. Then, of what there is now:
 
-- A word is a run of WORD characters; each SINGLE character is one. IGNORED characters are skipped.
+- A word is a run of letters and digits.
 - A point between two digits and a comma before a group of three digits are inside a number: "1,234.5" is the token
-  "1234.5", "(1, 2)" is two tokens.
-- A SYMBOL is a token unless it belongs to a rule or to markup ("---", "**", "||"), is a hyphen between letters, an
+  "1234.5", "(1, 2)" is two tokens, "v2.5" has no number but 2 and 5.
+- A sign is a token unless it belongs to a rule or to markup ("---", "**", "||"), is a hyphen between letters, an
   exclamation mark after anything but a digit (a factorial), or a bracket after a backslash. Round brackets are no
   tokens: prose is full of them.
 
 The quantities of a text are the multiset of its numbers and signs; a run of digits inside a word counts as a number.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
 from reasonmill.kernels import characters
 from reasonmill.kernels.hashes_reference import MASK, hash_bytes, quantity_hash, sequence_key
 
-_DIGITS = frozenset("0123456789")
+SIGN_MARK = b"\xff"  # leads a sign outside ASCII in what is hashed; no UTF-8 holds it
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,107 +62,128 @@ def _entry(code: int) -> tuple[int, str]:
 
 
 def _token_hash(folded: str) -> int:
+    if not folded.isascii() and not _is_word(folded):
+        return hash_bytes(SIGN_MARK + folded.encode())
     return hash_bytes(folded.encode("utf-8", "surrogatepass"))
 
 
-class _Reader:
-    """Reads one text from left to right."""
+def _is_word(folded: str) -> bool:
+    """Whether a folded token is a word; a sign is one character."""
+    return len(folded) > 1 or _entry(ord(folded))[0] != characters.SYMBOL
+
+
+class _Folded:
+    """A text whose characters are folded: `characters`, each with its `places` in the text (start, end)."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens: list[Token] = []
-        self._word: list[str] = []
-        self._start = 0
-        self._commas = 0
-
-    def read(self) -> list[Token]:
-        for at, character in enumerate(self.text):
+        self.characters: list[str] = []
+        self.alone: set[int] = set()  # places of characters that are tokens by themselves
+        self.places: list[int] = []
+        for at, character in enumerate(text):
             kind, folded = _entry(ord(character))
-            if kind == characters.WORD:
-                self._append(folded, at)
-            elif kind == characters.SINGLE:
-                self._finish(at)
-                self._append(folded, at)
-                self._finish(at + 1)
-            elif kind == characters.SYMBOL:
-                self._finish(at)
-                if self._is_mathematical(at, folded):
-                    self.tokens.append(Token(folded=folded, start=at, end=at + 1, is_word=False))
-            elif kind == characters.SEPARATOR and not self._joins_number(at):
-                self._finish(at)
-        self._finish(len(self.text))
-        return self.tokens
+            if kind == characters.SINGLE or (kind == characters.SYMBOL and not folded.isascii()):
+                if self.characters and self.characters[-1] != " ":
+                    self._add(" ", at)
+                self.alone.add(len(self.characters))
+                self._add(folded, at)
+                self._add(" ", at)
+            elif kind == characters.SEPARATOR and not folded.isascii():
+                self._add(" ", at)
+            elif kind != characters.IGNORED:
+                self._add(folded, at)
 
-    def _append(self, folded: str, at: int) -> None:
-        if not self._word:
-            self._start = at
-        self._word.append(folded)
+    def _add(self, character: str, at: int) -> None:
+        self.characters.append(character)
+        self.places.append(at)
 
-    def _finish(self, end: int) -> None:
+
+class _Reader:
+    """Reads one folded text from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.folded = _Folded(text)
+        self.tokens: list[Token] = []
+        self.numbers: list[str] = []  # runs of digits with the points inside them
+        self._word: list[int] = []  # places in the folded text
+
+    def read(self) -> "_Reader":
+        for at, character in enumerate(self.folded.characters):
+            if at in self.folded.alone:
+                self._token([at], is_word=_is_word(character))
+            elif _is_letter(character) or _is_digit(character) or self._joins_number(at):
+                self._word.append(at)
+            else:
+                self._finish()
+                if character in characters.ASCII_SYMBOLS and self._is_mathematical(at):
+                    self._token([at], is_word=False)
+        self._finish()
+        return self
+
+    def _token(self, places: list[int], *, is_word: bool) -> None:
+        folded = "".join(self.folded.characters[at] for at in places if self.folded.characters[at] != ",")
+        start, end = self.folded.places[places[0]], self.folded.places[places[-1]] + 1
+        self.tokens.append(Token(folded=folded, start=start, end=end, is_word=is_word))
+
+    def _finish(self) -> None:
         if self._word:
-            self.tokens.append(Token(folded="".join(self._word), start=self._start, end=end, is_word=True))
+            self._token(self._word, is_word=True)
+            word = "".join(map(self._at, self._word))
+            self.numbers.extend(number.replace(",", "") for number in _NUMBER.findall(word))
         self._word = []
-        self._commas = 0
 
     def _at(self, index: int) -> str:
-        return self.text[index] if 0 <= index < len(self.text) else " "
-
-    def _is_digit(self, index: int) -> bool:
-        return self._at(index) in _DIGITS
-
-    def _is_letter_like(self, index: int) -> bool:
-        character = self._at(index)
-        return character > "\x7f" or character.isalpha()
+        return self.folded.characters[index] if 0 <= index < len(self.folded.characters) else " "
 
     def _joins_number(self, at: int) -> bool:
-        numeric = bool(self._word) and all(c in _DIGITS or c == "." for c in self._word)
-        if self.text[at] not in ".," or not numeric or not self._is_digit(at - 1):
+        word = "".join(map(self._at, self._word))
+        if self._at(at) not in ".," or not word or any(_is_letter(c) for c in word):
             return False
-        if self.text[at] == ".":
-            if self._is_digit(at + 1):
-                self._word.append(".")
-            return self._is_digit(at + 1)
-        if "." in self._word or (self._commas == 0 and len(self._word) > 3):
+        if not _is_digit(self._at(at + 1)) or not _is_digit(self._at(at - 1)):
             return False
-        if not all(self._is_digit(at + k) for k in (1, 2, 3)) or self._is_digit(at + 4):
+        if self._at(at) == ".":
+            return True
+        if "." in word or ("," not in word and len(word) > 3):
             return False
-        self._commas += 1
-        return True
+        return all(_is_digit(self._at(at + k)) for k in (2, 3)) and not _is_digit(self._at(at + 4))
 
-    def _is_mathematical(self, at: int, sign: str) -> bool:
-        if sign.isascii() and sign in (self._at(at - 1), self._at(at + 1)):
+    def _is_mathematical(self, at: int) -> bool:
+        sign, before, after = self._at(at), self._at(at - 1), self._at(at + 1)
+        if sign in (before, after):
             return False
         if sign == "-":
-            return not (self._is_letter_like(at - 1) and self._is_letter_like(at + 1))
+            return not (_is_letter(before) and _is_letter(after))
         if sign == "!":
-            return self._is_digit(at - 1)
+            return _is_digit(before)
         if sign in "[]":
-            return self._at(at - 1) != "\\"
+            return before != "\\"
         return True
+
+
+def _is_digit(character: str) -> bool:
+    return "0" <= character <= "9"
+
+
+def _is_letter(character: str) -> bool:
+    return "a" <= character <= "z" or character > "\x7f"
 
 
 def tokenize(text: str) -> list[Token]:
     """Tokens of a text in order."""
-    return _Reader(text).read()
+    return _Reader(text).read().tokens
 
 
-def numbers_of(word: str) -> list[str]:
-    """Numbers in a folded word: itself if it is one, else its runs of digits."""
-    if all(c in _DIGITS or c == "." for c in word):
-        return [word]
-    runs = "".join(c if c in _DIGITS else " " for c in word)
-    return runs.split()
+def quantities(text: str) -> list[str]:
+    """Numbers and signs of a text: numbers first, each kind in order."""
+    read = _Reader(text).read()
+    return [*read.numbers, *(token.folded for token in read.tokens if not token.is_word)]
 
 
 def fingerprint(text: str) -> Fingerprint:
     """Key, quantities and number of words of a text."""
-    tokens = tokenize(text)
-    quantities = 0
-    for token in tokens:
-        for number in numbers_of(token.folded) if token.is_word else [token.folded]:
-            quantities += quantity_hash(_token_hash(number))
+    read = _Reader(text).read()
+    signs = [token.folded for token in read.tokens if not token.is_word]
     return Fingerprint(
-        key=sequence_key([token.hash for token in tokens], text.encode("utf-8", "surrogatepass")),
-        quantities=quantities & MASK,
-        num_words=sum(token.is_word for token in tokens),
+        key=sequence_key([token.hash for token in read.tokens], text.encode("utf-8", "surrogatepass")),
+        quantities=sum(quantity_hash(_token_hash(quantity)) for quantity in (*read.numbers, *signs)) & MASK,
+        num_words=sum(token.is_word for token in read.tokens),
     )

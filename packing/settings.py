@@ -12,9 +12,15 @@ class PackSettings:
     tokenizer: str = ""  # folder of a Hugging Face tokenizer with a chat template; a run needs one
     max_length: int = 32768  # tokens of a row, and of the longest sample kept
     window_documents: int = 1024  # samples planned together; 1024 fills within 0.02 % of planning all at once
-    min_fill: float = 0.999  # a row at least this full leaves the window; the rest is planned again
+    min_fill: float = 0.9995  # a row at least this full leaves the window; the rest is planned again
+    max_wait_documents: int = 0  # a sample is in a row after this many others at the latest; 0: sixteen windows
+    max_wait_s: float = 0.0  # of a run: the same in seconds; rows then depend on when samples came; 0: no limit
     teachers: tuple[str, ...] = ()  # whose samples are packed; empty: all
     categories: tuple[str, ...] = ()  # which categories are packed; empty: all
+
+    def takes(self, teacher: str) -> bool:
+        """Whether samples of this teacher are packed."""
+        return not self.teachers or teacher in self.teachers
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_length <= _MAX_CAPACITY:
@@ -23,3 +29,7 @@ class PackSettings:
             raise ValueError(f"window_documents: {self.window_documents} is not positive")
         if not 0.0 < self.min_fill <= 1.0:
             raise ValueError(f"min_fill: {self.min_fill} is outside (0, 1]")
+        if self.max_wait_documents < 0:
+            raise ValueError(f"max_wait_documents: {self.max_wait_documents} is negative")
+        if not 0.0 <= self.max_wait_s < float("inf"):
+            raise ValueError(f"max_wait_s: {self.max_wait_s} is outside [0, inf)")

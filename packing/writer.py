@@ -18,7 +18,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from reasonmill.packing.layout import CHUNKS, DATA_FILES, DOCUMENT, FIRST_LINK, FORMAT, PUBLISHED, ROW, next_link, seal
-from reasonmill.packing.stream import Row, RowPacker
+from reasonmill.packing.stream import MIN_FILL, Row, RowPacker
 
 _TOTALS = ("num_documents", "num_rows", "num_tokens", "num_targets", "num_row_tokens")
 
@@ -33,13 +33,14 @@ class PackedWriter:
         max_length: int,
         state: dict[str, Any] | None = None,
         window_documents: int = 1024,
-        min_fill: float = 0.999,
+        min_fill: float = MIN_FILL,
+        max_wait_documents: int = 0,
     ) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.max_length = max_length
         if state is None:
-            state = _empty_state(max_length, window_documents, min_fill)
+            state = _empty_state(RowPacker(max_length, window_documents, min_fill, max_wait_documents))
         _check_state(state, max_length, self.folder)
         self._totals: dict[str, int] = {name: state[name] for name in _TOTALS}
         self._sizes: dict[str, int] = dict(state["sizes"])
@@ -52,7 +53,6 @@ class PackedWriter:
             _cut(self.folder / name, size)
         self._buffers: dict[str, list[bytes]] = {name: [] for name in DATA_FILES}
         self._ends = {name: self._sizes[name] for name in DATA_FILES}  # sizes with what is still in the buffers
-        self._synced = state
         if state["num_documents"]:
             self.publish(state)
 
@@ -101,24 +101,32 @@ class PackedWriter:
         self._put_rows(self._packer.add(number, length))
         return True
 
+    @property
+    def oldest_waiting(self) -> int | None:
+        """Number of the document that waits longest for its row; None when all have theirs."""
+        return self._packer.oldest
+
+    def leave_before(self, number: int) -> None:
+        """Give a row, however full, to every document that waits and is older than the `number`-th."""
+        self._put_rows(self._packer.leave_before(number))
+
     def sync(self) -> dict[str, Any]:
-        """Put everything appended so far on disk, durably, and return the state that names it: a JSON value."""
-        digests: dict[str, str] = {}
-        for name, parts in self._buffers.items():
-            if parts:
-                added = b"".join(parts)
-                digests[name] = str(xxhash.xxh3_64_hexdigest(added))
-                self._write(name, added)
-                parts.clear()
-        if digests:
+        """Put everything appended so far on disk, durably, and return the state that names it: a JSON value.
+
+        After an OSError (a full disk) the files are as before, and the same call may be made again.
+        """
+        added = {name: b"".join(parts) for name, parts in self._buffers.items() if parts}
+        if added:
             body = {
                 "totals": dict(self._totals),
-                "sizes": {name: self._sizes[name] for name in DATA_FILES},
-                "xxh3": digests,
+                "sizes": {name: self._sizes[name] + len(added.get(name, b"")) for name in DATA_FILES},
+                "xxh3": {name: str(xxhash.xxh3_64_hexdigest(part)) for name, part in added.items()},
             }
-            self._link = next_link(self._link, body)
-            self._write(CHUNKS, orjson.dumps({**body, "link": self._link}, option=orjson.OPT_SORT_KEYS) + b"\n")
-        self._synced = {
+            link = next_link(self._link, body)
+            added[CHUNKS] = orjson.dumps({**body, "link": link}, option=orjson.OPT_SORT_KEYS) + b"\n"
+            self._write(added)
+            self._link = link
+        return {
             "format": FORMAT,
             "max_length": self.max_length,
             **self._totals,
@@ -128,7 +136,6 @@ class PackedWriter:
             "packer": self._packer.state(),
             "waiting_targets": [list(item) for item in self._pending_targets.items()],
         }
-        return self._synced
 
     def publish(self, state: dict[str, Any]) -> None:
         """Make a synced state visible to readers, in one rename."""
@@ -169,12 +176,21 @@ class PackedWriter:
             self._totals["num_rows"] += 1
             self._totals["num_row_tokens"] += row.num_tokens
 
-    def _write(self, name: str, added: bytes) -> None:
-        with (self.folder / name).open("ab") as file:
-            file.write(added)
-            file.flush()
-            os.fsync(file.fileno())
-        self._sizes[name] += len(added)
+    def _write(self, added: dict[str, bytes]) -> None:
+        """Append to all files or, when one cannot take it, to none."""
+        try:
+            for name, part in added.items():
+                with (self.folder / name).open("ab") as file:
+                    file.write(part)
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError:
+            for name in added:
+                _cut(self.folder / name, self._sizes[name])
+            raise
+        for name, part in added.items():
+            self._sizes[name] += len(part)
+            self._buffers.get(name, []).clear()
 
     def _check_published(self, state: dict[str, Any]) -> None:
         path = self.folder / PUBLISHED
@@ -189,15 +205,15 @@ class PackedWriter:
                 )
 
 
-def _empty_state(max_length: int, window_documents: int, min_fill: float) -> dict[str, Any]:
+def _empty_state(packer: RowPacker) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "max_length": max_length,
+        "max_length": packer.capacity,
         **dict.fromkeys(_TOTALS, 0),
         "sizes": dict.fromkeys((*DATA_FILES, CHUNKS), 0),
         "link": FIRST_LINK,
         "finished": False,
-        "packer": RowPacker(max_length, window_documents, min_fill).state(),
+        "packer": packer.state(),
         "waiting_targets": [],
     }
 

@@ -1,4 +1,4 @@
-"""Parts of a response: reasoning, answer, last box, last program, letter. Only a finished answer part is looked at,
+"""Parts of a response: reasoning, answer, last program. Only a finished answer part is looked at,
 and where several candidates stand there, the last one counts.
 """
 
@@ -75,63 +75,6 @@ def _last(text: str, tags: tuple[str, ...]) -> tuple[int, int]:
     return max(found, default=(-1, -1))
 
 
-_BOX_OR_BRACE = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\.|[{}]", re.DOTALL)
-_BARE_BOX = re.compile(r"\\boxed\s+([^\s{}$\\]+)")
-
-
-def last_boxed(text: str) -> str | None:
-    r"""Content of the last complete `\boxed{}` or `\fbox{}`, braces matched; of nested boxes the outermost complete
-    one. None where there is none.
-    """
-    boxes = _boxes(text)
-    if boxes:
-        start, end = boxes[-1]
-        return text[start:end].strip()
-    bare = _BARE_BOX.findall(text)
-    return bare[-1].rstrip(".,") if bare else None
-
-
-def _boxes(text: str) -> list[tuple[int, int]]:
-    """Start and end of the content of every outermost complete box. Linear in the text, whatever its braces."""
-    open_braces: list[int] = []  # start of a box's content, or -1 for any other brace
-    complete: list[tuple[int, int]] = []  # outermost complete boxes so far
-    for token in _BOX_OR_BRACE.finditer(text):
-        if token["box"]:
-            open_braces.append(token.end())
-        elif token[0] == "{":
-            open_braces.append(-1)
-        elif token[0] == "}" and open_braces:
-            start = open_braces.pop()
-            if start >= 0:
-                while complete and complete[-1][0] > start:
-                    complete.pop()
-                complete.append((start, token.start()))
-    return complete
-
-
-_BETWEEN_BOXES = re.compile(r"(?:[\s$,;*&]|\\(?:quad|qquad|[,;()])|\\text\{\s*(?:and|or)\s*\}|\band\b|\bor\b)*")
-
-
-def joined_boxes(text: str) -> str | None:
-    r"""The contents of a run of boxes with nothing but `and`, `or` and commas between them, the last box included, as
-    one list; None where the last box stands alone.
-    """
-    boxes = _boxes(text)
-    first = len(boxes) - 1
-    while first > 0 and _connected(text, boxes[first - 1], boxes[first]):
-        first -= 1
-    if len(boxes) - first < 2:
-        return None
-    return ", ".join(text[start:end].strip() for start, end in boxes[first:])
-
-
-def _connected(text: str, left: tuple[int, int], right: tuple[int, int]) -> bool:
-    if right[0] - left[1] > 80:
-        return False
-    between = re.sub(r"\\(?:boxed|fbox)\s*\{$", "", text[left[1] + 1 : right[0]])
-    return _BETWEEN_BOXES.fullmatch(between) is not None
-
-
 _FENCE_LINE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+#.-]*)[ \t]*(?P<rest>.*)")
 _LANGUAGES = {
     "python": "python",
@@ -194,65 +137,3 @@ def _program(tag: str, source: str) -> Program | None:
         else:
             return None
     return Program(language=language, source=source)
-
-
-_LETTER = re.compile(
-    r"(?:option|choice|answer)?\s*[:=]?\s*(?:\\(?:text|mathrm|mathbf|textbf|boldsymbol)\s*\{)?\s*[\(\[]?\s*([A-J])\s*"
-    r"(?:[\)\]]\s*)?(?:\})?\s*(?:[.:)](?:\s+(?P<rest>.*))?)?",
-    re.DOTALL | re.IGNORECASE,
-)
-
-
-def choice_letter(text: str) -> str | None:
-    r"""Letter A to J of a multiple-choice answer such as `B`, `(B)`, `\text{(B)}`, `B. Paris`; None for other text.
-
-    A lower-case letter counts only in parentheses or alone.
-    """
-    stripped = " ".join(text.strip().strip("$*").split())
-    match = _LETTER.fullmatch(stripped)
-    if match is None:
-        return None
-    letter = match[1]
-    if match["rest"] and re.search(r"\b[A-J][)\]]", match["rest"]):
-        return None  # several letters are no choice
-    if letter.islower() and not re.fullmatch(r"[\(\[]?[a-j][\)\]]?\.?", stripped):
-        return None
-    return letter.upper()
-
-
-_STATED = re.compile(
-    r".*(?:\b(?:answer|result|solution)\b[\s*]*(?:\b(?:is|are|equals)\b|[:=]|(?=\$|\\\())[\s*:]*|^\s*####\s*)(?P<value>.+)",
-    re.IGNORECASE,
-)
-_MATH_SPAN = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]")
-_ENDS_IN_VALUE = re.compile(r".*\b(?:is|are|equals|be|=)\s+(?P<value>\S+)", re.IGNORECASE)
-_NEXT_SENTENCE = re.compile(r"\.\s+[A-Z].*")
-SHORT_ANSWER_CHARS = 100
-
-
-def short_answer(text: str) -> str | None:
-    """Answer of an answer part without a box: what the last "the answer is" or "####" of its last line states, else
-    all of it where it is one short line, without the words around a single formula or a final value. None where it
-    states nothing.
-    """
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    if not lines:
-        return None
-    stated = _STATED.fullmatch(lines[-1][-2 * SHORT_ANSWER_CHARS :])
-    if stated is not None:
-        return _bare(_NEXT_SENTENCE.sub("", stated["value"]))
-    if len(lines) > 1 or len(lines[0]) > SHORT_ANSWER_CHARS:
-        return None
-    line = _bare(lines[0]) or ""
-    spans = _MATH_SPAN.findall(line)
-    if len(spans) == 1:
-        return _bare("".join(spans[0]))
-    value = _ENDS_IN_VALUE.fullmatch(line)
-    return _bare(value["value"]) if value is not None and not spans else line or None
-
-
-def _bare(text: str) -> str | None:
-    stripped = text.strip().strip("*").strip()
-    if stripped.endswith(".") and not stripped.endswith("..."):
-        stripped = stripped[:-1].rstrip()
-    return stripped.strip("*").strip() or None

@@ -12,6 +12,7 @@ from typing import Any
 
 MAX_FRAME_BYTES = 256 * 2**20
 _HEADER_BYTES = 8
+_PIPE_BYTES = 32 * 2**10  # half of what a pipe holds
 
 
 class ChildDied(Exception):
@@ -36,29 +37,17 @@ class Child:
         environment: Mapping[str, str],
         *,
         deadline_s: float,
-        on_start: Callable[[int], None] | None = None,
     ) -> "Child":
         """Start it and wait for its first message. Raises ChildDied with what it wrote on stderr.
 
-        It is detached from the terminal: Ctrl-C does not reach it. `on_start` is given its process id at
-        once.
+        It is detached from the terminal: Ctrl-C does not reach it.
         """
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=dict(environment),
-                start_new_session=True,
-                limit=2**20,
-            )
+            process = await _spawn(command, environment)
         except OSError as error:
             raise ChildDied(f"{command[0]} does not start: {error}") from None
         child = cls(process)
         try:
-            if on_start is not None:
-                on_start(process.pid)
             async with asyncio.timeout(deadline_s):
                 await child._receive()
         except TimeoutError:
@@ -83,13 +72,34 @@ class Child:
         """Whether it can be asked."""
         return not self._killed and self._process.returncode is None
 
-    async def ask(self, message: Mapping[str, Any], *, deadline_s: float) -> dict[str, Any]:
-        """Its answer. Raises ChildDied, then the child is dead; a cancellation kills it as well."""
+    @property
+    def exited(self) -> bool:
+        """Whether it has ended by itself or by another's hand, also where the event loop does not know it yet."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
+    async def ask(
+        self,
+        message: Mapping[str, Any],
+        *,
+        deadline_s: float,
+        attached: Mapping[str, bytes] | None = None,
+        before_kill: Callable[[], None] | None = None,
+    ) -> dict[str, Any]:
+        """Its answer. Raises ChildDied, then the child is dead; a cancellation kills it as well.
+
+        `attached` bytes follow the message, which tells their sizes; those that an answer brings are in it as text.
+        `before_kill` is called where the deadline is missed, while the process is still there.
+        """
         try:
             async with asyncio.timeout(deadline_s):
-                await self._send(message)
+                await self._send(message, attached or {})
                 return await self._receive()
         except TimeoutError:
+            if before_kill is not None:
+                before_kill()
             self.kill()
             raise ChildDied(f"no answer within {deadline_s:g} s", overran=True) from None
         except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:
@@ -110,11 +120,15 @@ class Child:
             self.kill()
             raise
 
-    async def _send(self, message: Mapping[str, Any]) -> None:
+    async def _send(self, message: Mapping[str, Any], attached: Mapping[str, bytes]) -> None:
         assert self._process.stdin is not None, "started with a pipe"
+        if attached:
+            message = {**message, "attached": {name: len(content) for name, content in attached.items()}}
         body = json.dumps(message).encode("ascii")
-        self._process.stdin.write(len(body).to_bytes(_HEADER_BYTES, "little") + body)
-        await self._process.stdin.drain()
+        content = b"".join([len(body).to_bytes(_HEADER_BYTES, "little"), body, *attached.values()])
+        self._process.stdin.write(content)
+        if len(content) > _PIPE_BYTES:  # what fits into the pipe is gone already
+            await self._process.stdin.drain()
 
     async def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None, "started with a pipe"
@@ -124,6 +138,8 @@ class Child:
         answer = json.loads(await self._process.stdout.readexactly(size))
         if not isinstance(answer, dict):
             raise ValueError("its message is no object")
+        for name, count in answer.pop("attached", {}).items():
+            answer[name] = (await self._process.stdout.readexactly(count)).decode("utf-8", "replace") if count else ""
         return answer
 
     async def _last_words(self) -> str:
@@ -149,3 +165,29 @@ class Child:
         if self._process.stdin is not None:
             self._process.stdin.close()
         await self._process.wait()
+
+
+async def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """The started process. A cancellation waits for the start, a few milliseconds: asyncio never comes back from one in
+    the middle of it.
+    """
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+            limit=2**20,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        while not starting.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({starting})
+        if starting.exception() is None:
+            await Child(starting.result()).close()
+        raise

@@ -1,7 +1,8 @@
 """Scores a program by the share of its question's tests that it passes, in the sandbox.
 
-A passed assertion is one whose token came back, never an exit status; outputs and return values are compared out here.
-A test that ends the process (or its time) is failed, and the tests after it are run in a fresh one.
+Outputs and values are compared out here; assertions that are more than a call run in a process that the solution cannot
+reach, and a passed one is one whose token came back, never an exit status. A test that ends the process (or its time)
+is failed, and the tests after it are run in a fresh one.
 """
 
 import asyncio
@@ -9,14 +10,19 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from reasonmill.verify.answer import Program, last_program, split_response
 from reasonmill.verify.child import ChildDied
+from reasonmill.verify.code_results import CannotRun, TestResult, broken, described, failure, last_line, parse_event
+from reasonmill.verify.code_suite import DirectCall, direct_call
 from reasonmill.verify.outputs import same_text, same_value
 from reasonmill.verify.request import VerifyRequest
+from reasonmill.verify.sandbox.compare import equal, truth
 from reasonmill.verify.sandbox.cpp import compile_job, compiler
+from reasonmill.verify.sandbox.inside.checker import ACCEPTED, FAILED
+from reasonmill.verify.sandbox.inside.wire import encode
 from reasonmill.verify.sandbox.slots import SandboxMissing, Slot, SlotPool, job_limits
 from reasonmill.verify.settings import VerifySettings
 from reasonmill.verify.test_case import BadTestCase, TestSuite, parse_test_case
@@ -24,25 +30,6 @@ from reasonmill.verify.verdict import Verdict, not_run, scored
 
 VERIFIER = "code_tests"
 _BIG_OUTPUT_CHARS = 100_000  # compared in a thread: the event loop has other things to do
-_CPU_SLACK_S = 0.25  # the kernel ends a process a tick or so before or after its limit
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TestResult:
-    """How one test ended; `reason` is `ok` or a code of why not."""
-
-    __test__ = False
-
-    reason: str
-    detail: str = ""
-
-
-class _CannotRun(Exception):
-    """The suite cannot be run: reason of `not_run` and detail."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 async def check_program(request: VerifyRequest, slots: SlotPool, settings: VerifySettings) -> Verdict:
@@ -82,7 +69,7 @@ async def _in_a_slot(program: Program, suite: TestSuite, slots: SlotPool, settin
             return not_run("no_sandbox", verifier=VERIFIER, detail=str(missing))
         except ChildDied as error:
             return not_run("sandbox_died", verifier=VERIFIER, detail=str(error))
-        except _CannotRun as error:
+        except CannotRun as error:
             return not_run(error.reason, verifier=VERIFIER, detail=str(error))
     return not_run("worker_died_twice", verifier=VERIFIER, detail=death)
 
@@ -99,14 +86,30 @@ def _verdict(results: list[TestResult]) -> Verdict:
 
 
 async def run_suite(program: Program, suite: TestSuite, slot: Slot, settings: VerifySettings) -> list[TestResult]:
-    """One result a test, in order. Raises ChildDied when the slot was lost, and for what `not_run` is for."""
+    """One result a test, in order. Raises ChildDied when the slot was lost, and CannotRun for what `not_run` is for."""
+    if suite.call == "std":
+        return await _run_program(program, suite, slot, settings)
+    if suite.call == "functional":
+        calls = [[[encode(argument) for argument in case], {}] for case in suite.cases]
+        return await _Cases(program, suite, slot, settings).run(_calls_job(program, suite.fn_name, calls, exact=False))
+    direct = [direct_call(source, suite.fn_name) for source in suite.cases]
+    whole = [one for one in direct if one is not None]
+    if len(whole) == len(direct) and len({one.function for one in whole}) == 1 and not suite.definitions:
+        calls = [[one.arguments, one.keywords] for one in whole]
+        job = _calls_job(program, whole[0].function, calls, exact=True)
+        return await _Cases(program, suite, slot, settings, whole).run(job)
+    return await _Cases(program, suite, slot, settings).run({"kind": "assertions", "source": program.source})
+
+
+# ---- programs that read and write
+
+
+async def _run_program(program: Program, suite: TestSuite, slot: Slot, settings: VerifySettings) -> list[TestResult]:
     limits = job_limits(settings.sandbox)
-    if suite.call != "std":
-        return await _run_cases(program, suite, slot, limits, settings.max_time_limits)
     if program.language == "cpp":
-        failure = await _compile(program, slot, settings)
-        if failure is not None:
-            return [failure] * len(suite.cases)
+        failed = await _compile(program, slot, settings)
+        if failed is not None:
+            return [failed] * len(suite.cases)
     results: list[TestResult] = []
     overruns = 0
     for stdin, expected in zip(suite.cases, suite.expected, strict=True):
@@ -114,8 +117,14 @@ async def run_suite(program: Program, suite: TestSuite, slot: Slot, settings: Ve
             results.append(TestResult(reason="time_limit", detail="not run: others overran"))
             continue
         kind = "execute" if program.language == "cpp" else "program"
-        job = {"kind": kind, "source": program.source, "stdin": stdin, "limits": limits}
-        result = await _judge_output(await slot.run(job), expected, limits)
+        source = program.source if kind == "program" else ""
+        outcome = await slot.run({"kind": kind, "source": source, "limits": limits}, stdin=_bytes(stdin))
+        result = broken(outcome)
+        if result is None and suite.checker is not None:
+            result = await _check_output(suite.checker, stdin, outcome["stdout"], expected, slot, limits)
+        elif result is None:
+            same = await _maybe_in_thread(same_text, expected, outcome["stdout"], size=len(outcome["stdout"]))
+            result = TestResult(reason="ok" if same else "wrong_answer")
         overruns += result.reason == "time_limit"
         results.append(result)
     return results
@@ -123,130 +132,135 @@ async def run_suite(program: Program, suite: TestSuite, slot: Slot, settings: Ve
 
 async def _compile(program: Program, slot: Slot, settings: VerifySettings) -> TestResult | None:
     if compiler() is None:
-        raise _CannotRun("no_verifier", "g++ is not installed: C++ programs cannot be compiled")
+        raise CannotRun("no_verifier", "g++ is not installed: C++ programs cannot be compiled")
     outcome = await slot.run(compile_job(program.source, settings.sandbox))
     if outcome["exit"] == 0:
         return None
-    return TestResult(reason="compile_error", detail=_last_line(outcome["stderr"]))
+    return TestResult(reason="compile_error", detail=last_line(outcome["stderr"]))
 
 
-async def _judge_output(outcome: dict[str, Any], expected: str, limits: dict[str, float]) -> TestResult:
-    broken = _broken(outcome, limits)
-    if broken is not None:
-        return broken
-    same = await _maybe_in_thread(same_text, expected, outcome["stdout"], size=len(outcome["stdout"]))
-    return TestResult(reason="ok") if same else TestResult(reason="wrong_answer")
+async def _check_output(
+    checker: str, given: str, output: str, expected: str, slot: Slot, limits: dict[str, float]
+) -> TestResult:
+    """What the checker says. One that fails on the expected output as well cannot tell; one that fails on this output
+    alone has met what it takes for no output at all.
+    """
+
+    async def status(judged: str) -> int:
+        job = {"kind": "checker", "source": checker, "limits": limits}
+        outcome = await slot.run(job, input=_bytes(given), output=_bytes(judged), expected=_bytes(expected))
+        return FAILED if outcome["over_cpu"] or outcome["exit"] is None else int(outcome["exit"])
+
+    found = await status(output)
+    if found >= FAILED and (not expected or await status(expected) != ACCEPTED):
+        raise CannotRun("bad_test_case", "the checker fails")
+    return TestResult(reason="ok" if found == ACCEPTED else "wrong_answer")
 
 
-async def _run_cases(
-    program: Program, suite: TestSuite, slot: Slot, limits: dict[str, float], max_time_limits: int
-) -> list[TestResult]:
-    """Run cases one after the other in one process, again from the first that has no result when it ended early. A
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+# ---- functions that are called
+
+
+def _calls_job(program: Program, fn_name: str | None, calls: list[list[Any]], *, exact: bool) -> dict[str, Any]:
+    return {"kind": "calls", "source": program.source, "fn_name": fn_name, "exact": exact, "calls": calls}
+
+
+class _Cases:
+    """Runs cases one after the other in one process, again from the first that has no result when it ended early. A
     case counts as the cause of the end only if it was the first of its process: then it had all the limits to itself.
     """
-    results: list[TestResult | None] = [None] * len(suite.cases)
-    tokens = [secrets.token_hex(8) for _ in suite.cases]
-    overruns = 0
-    while (start := _first_open(results)) is not None:
-        if overruns >= max_time_limits:
-            results[start] = TestResult(reason="time_limit", detail="not run: others overran")
-            continue
-        job = {
-            "kind": "cases",
-            "call": suite.call,
-            "source": program.source,
+
+    def __init__(
+        self,
+        program: Program,
+        suite: TestSuite,
+        slot: Slot,
+        settings: VerifySettings,
+        direct: list[DirectCall] | None = None,
+    ) -> None:
+        self._suite = suite
+        self._slot = slot
+        self._limits = job_limits(settings.sandbox)
+        self._max_overruns = settings.max_time_limits
+        self._direct = direct
+        self._results: list[TestResult | None] = [None] * len(suite.cases)
+        self._tokens: list[str] = []
+
+    async def run(self, job: dict[str, Any]) -> list[TestResult]:
+        """All results, in order."""
+        overruns = 0
+        while (
+            start := next((index for index, result in enumerate(self._results) if result is None), None)
+        ) is not None:
+            if overruns >= self._max_overruns:
+                self._results[start] = TestResult(reason="time_limit", detail="not run: others overran")
+                continue
+            outcome = await self._run_from(start, job)
+            for line in outcome["events"].splitlines():
+                self._enter(await _maybe_in_thread(parse_event, line, size=len(line)), size=len(line))
+            for index, told in self._told.items():
+                self._results[index] = await self._judged(index, told, size=len(outcome["events"]))
+            if self._results[start] is None:
+                ended = broken(outcome) or TestResult(reason="runtime_error", detail="it ended early")
+                overruns += ended.reason == "time_limit"
+                self._results[start] = ended
+        return [result for result in self._results if result is not None]
+
+    async def _run_from(self, start: int, job: dict[str, Any]) -> dict[str, Any]:
+        self._told: dict[int, Any] = {}
+        if job["kind"] == "calls":
+            calls = [[number, *call] for number, call in enumerate(job["calls"])][start:]
+            return await self._slot.run({**job, "calls": calls, "limits": self._limits})
+        suite = self._suite
+        self._tokens = [secrets.token_hex(8) for _ in suite.cases]
+        before = [[number - len(suite.definitions), source] for number, source in enumerate(suite.definitions)]
+        tests = {
+            "cases": [*before, *([number, source] for number, source in enumerate(suite.cases))],
+            "first": start,
             "fn_name": suite.fn_name,
-            "cases": list(enumerate(suite.cases))[start:],
-            "tokens": {str(index): tokens[index] for index in range(start, len(tokens))},
-            "limits": limits,
+            "tokens": self._tokens,
         }
-        outcome = await slot.run(job)
-        await _read_events(outcome["events"], suite, tokens, results)
-        if results[start] is None:
-            results[start] = _broken(outcome, limits) or TestResult(reason="runtime_error", detail="it ended early")
-            overruns += results[start] == TestResult(reason="time_limit")
-    return [result for result in results if result is not None]
+        return await self._slot.run({**job, "limits": self._limits}, tests=json.dumps(tests).encode("ascii"))
 
-
-def _first_open(results: list[TestResult | None]) -> int | None:
-    return next((index for index, result in enumerate(results) if result is None), None)
-
-
-async def _read_events(events: str, suite: TestSuite, tokens: list[str], results: list[TestResult | None]) -> None:
-    """Enter the results that the events tell. An event that makes no sense tells nothing: its writer is not trusted."""
-    for line in events.splitlines():
-        event = await _maybe_in_thread(_parse_event, line, size=len(line))
-        if "bad" in event and (fault := suite.fault()) is not None:
-            raise _CannotRun("bad_test_case", fault)
+    def _enter(self, event: dict[str, Any], *, size: int) -> None:
+        """Enter what an event tells. One that makes no sense tells nothing: its writer is not trusted."""
         if "load" in event:
-            failure = _failure(_described(event["load"]), loading=True)
-            results[:] = [failure if result is None else result for result in results]
+            failed = failure(described(event["load"]), loading=True)
+            self._results[:] = [failed if result is None else result for result in self._results]
             return
         index = event.get("case")
-        if not isinstance(index, int) or not 0 <= index < len(results) or results[index] is not None:
-            continue
+        if type(index) is not int or not 0 <= index < len(self._results) or self._results[index] is not None:
+            return
         if "error" in event:
-            results[index] = _failure(_described(event["error"]), loading=False)
-        elif suite.call == "assert":
-            if event.get("token") == tokens[index]:
-                results[index] = TestResult(reason="ok")
-        elif "value" in event:
-            same = await _maybe_in_thread(_same_value, suite.expected[index], event["value"], size=len(line))
-            results[index] = TestResult(reason="ok" if same else "wrong_answer")
+            self._results[index] = failure(described(event["error"]), loading=False)
+        elif self._tokens:
+            if event.get("token") == self._tokens[index]:
+                self._results[index] = TestResult(reason="ok")
+        elif "value" in event and index not in self._told:
+            self._told[index] = event["value"]
 
+    async def _judged(self, index: int, told: Any, *, size: int) -> TestResult:
+        suite = self._suite
+        if suite.checker is not None:
+            given, output, expected = map(json.dumps, (suite.cases[index], told, suite.expected[index]))
+            return await _check_output(suite.checker, given, output, expected, self._slot, self._limits)
+        same = await _maybe_in_thread(self._right, index, told, size=size)
+        return TestResult(reason="ok" if same else "wrong_answer")
 
-def _parse_event(line: str) -> dict[str, Any]:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return event if isinstance(event, dict) else {}
-
-
-def _same_value(expected: Any, actual: Any) -> bool:
-    try:
-        return same_value(expected, actual)
-    except RecursionError:
-        return False
+    def _right(self, index: int, told: Any) -> bool:
+        if self._direct is None:
+            try:
+                return same_value(self._suite.expected[index], told)
+            except RecursionError:
+                return False
+        call = self._direct[index]
+        return equal(call.expected, told) if call.compares else truth(told) is call.expected
 
 
 async def _maybe_in_thread(function: Callable[..., Any], *arguments: Any, size: int) -> Any:
     if size < _BIG_OUTPUT_CHARS:
         return function(*arguments)
     return await asyncio.to_thread(function, *arguments)
-
-
-def _described(value: Any) -> tuple[str, str]:
-    """Class and text of an error as the process told them."""
-    if isinstance(value, list) and len(value) == 2:
-        return str(value[0])[:100], str(value[1])[:200]
-    return "Error", ""
-
-
-def _failure(error: tuple[str, str], *, loading: bool) -> TestResult:
-    name, text = error
-    detail = f"{name}: {text}" if text else name
-    if name == "MemoryError":
-        return TestResult(reason="memory_limit")
-    if loading:
-        return TestResult(reason="compile_error" if name == "SyntaxError" else "runtime_error", detail=detail)
-    return TestResult(reason="wrong_answer" if name == "AssertionError" else "runtime_error", detail=detail)
-
-
-def _broken(outcome: dict[str, Any], limits: dict[str, float]) -> TestResult | None:
-    """Why a process ended other than by itself with status 0; None if it did not."""
-    if outcome["over_wall"] or (outcome["cpu_s"] >= limits["cpu_s"] - _CPU_SLACK_S and outcome["signal"] is not None):
-        return TestResult(reason="time_limit")
-    if outcome["output_full"]:
-        return TestResult(reason="output_limit")
-    if outcome.get("out_of_memory") or "MemoryError" in outcome["stderr"] or "bad_alloc" in outcome["stderr"]:
-        return TestResult(reason="memory_limit")
-    if outcome["exit"] == 0:
-        return None
-    ended = f"signal {outcome['signal']}" if outcome["signal"] is not None else f"exit status {outcome['exit']}"
-    return TestResult(reason="runtime_error", detail=_last_line(outcome["stderr"]) or ended)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[-1][:200] if lines else ""

@@ -1,84 +1,175 @@
 r"""Whether a response answers a question with a known answer. What can be settled in microseconds is settled here: a
-letter, equal text, plain numbers. Everything else becomes a comparison for a worker process.
+letter, equal text, numbers and shapes of numbers. Everything else becomes a comparison for a worker process.
 
-The answer is the last `\boxed{}` of the finished answer part, else a short answer part itself. Nothing else in a
-response counts, reasoning least of all.
+The answer is what stands in the last `\boxed{}` of the finished answer part (or in a run of boxes, or in a final
+statement behind them), else what a part without a box states. Nothing else counts, reasoning least of all.
 """
 
+import json
 import re
 from dataclasses import dataclass
 
-from reasonmill.verify.answer import choice_letter, joined_boxes, last_boxed, short_answer, split_response
-from reasonmill.verify.math_text import normal_form, numbers_equal, parse_number, plain_words, unwrap
+from reasonmill.verify.answer import split_response
+from reasonmill.verify.boxes import boxed_list, find_boxes, last_boxed
+from reasonmill.verify.choices import choice, options_of
+from reasonmill.verify.math_shape import same_answer
+from reasonmill.verify.math_text import plain, plain_words, unwrap
+from reasonmill.verify.stated import final_statement, last_words, short_answer
 from reasonmill.verify.verdict import Verdict, not_run, scored
 
 VERIFIER = "rules"
-_SEPARATOR = re.compile(r",|;|\\pm|\\text\{|\b(?:and|or)\b")
+_SEPARATOR = re.compile(r",|;|\\pm|\\text\{|\\boxed|\b(?:and|or)\b|、|，|和|或")
+_NO_GOLD = frozenset(("", "nan", "null", "none", "n/a", "na", "[]", "{}", "[deleted]", "undefined"))
+_OPEN_BOX = re.compile(r"\\{1,2}(?:boxed|fbox)\s*\{")
+_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}|[\u4e00-\u9fff]")
+_TELLS = re.compile(r"\d|\\[a-zA-Z]|\$|=")
+_TRUTH = {"yes": "true", "no": "false", "是": "true", "否": "false", "correct": "true", "incorrect": "false"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """A gold answer and an extracted answer that only algebra can compare."""
+    """A gold answer and an extracted answer that only algebra can compare. `running` is the end of an answer part
+    without a box, in which algebra looks for an expression where the answer itself is not one.
+    """
 
     gold: str
     answer: str
+    running: str = ""
 
 
-def check_answer(response: str, ground_truth: str | None, *, max_answer_chars: int) -> Verdict | Comparison:
-    """Verdict of the cheap rules, or the comparison that is left."""
-    gold = extract_gold(ground_truth)
-    if not gold:
+def check_answer(
+    response: str, ground_truth: str | None, *, max_answer_chars: int, prompt: str = ""
+) -> Verdict | list[Comparison]:
+    """Verdict of the cheap rules, or the comparisons that are left: one that succeeds makes a pass.
+
+    `ground_truth` may be a JSON list of texts: any of them is right. `prompt` may list options of a multiple choice.
+    """
+    golds = gold_answers(ground_truth)
+    if not golds:
         return not_run("unverifiable_gold", verifier=VERIFIER, detail="the question has no ground truth")
     parts = split_response(response)
     if not parts.finished:
         return scored(0.0, verifier=VERIFIER, reason="unfinished")
-    answer = extract_answer(parts.answer or "")
-    if not answer:
+    return check_part(parts.answer or "", golds, max_answer_chars=max_answer_chars, prompt=prompt)
+
+
+def check_part(
+    part: str, golds: tuple[str, ...], *, max_answer_chars: int, prompt: str = ""
+) -> Verdict | list[Comparison]:
+    """As `check_answer`, of a finished answer part and gold answers that are not empty."""
+    answers, running = extract_answers(part)
+    if not answers and not running:
         return scored(0.0, verifier=VERIFIER, reason="no_answer")
-    found = compare(gold, answer, max_answer_chars=max_answer_chars)
-    if isinstance(found, Verdict) and found.outcome == "pass":
-        return found
-    several = joined_boxes(parts.answer or "") if _SEPARATOR.search(gold) else None
-    return found if several is None else compare(gold, several, max_answer_chars=max_answer_chars)
+    left: list[Comparison] = []
+    for gold in golds:
+        several = _SEPARATOR.search(gold) is not None
+        for number, answer in enumerate(answers):
+            if number > 0 and not several:
+                break  # a run of boxes with words between is one answer only where one of several values is asked for
+            if len(answer) > max(max_answer_chars, 2 * len(gold)):
+                continue
+            same = decide(gold, answer, prompt)
+            if same:
+                return _verdict(True)
+            if same is None:
+                left.append(Comparison(gold=gold, answer=answer, running=running))
+        if not answers:
+            left.append(Comparison(gold=gold, answer="", running=running))
+    if left:
+        return left
+    longest = max(map(len, answers), default=0)
+    return _verdict(False, f"{longest} characters long" if longest > max_answer_chars else "")
+
+
+def gold_answers(ground_truth: str | None) -> tuple[str, ...]:
+    """The gold answers of a ground truth, any of which is right; empty where it holds none."""
+    text = (ground_truth or "").strip()
+    alternatives = [text]
+    if text.startswith('["'):
+        try:
+            listed = json.loads(text)
+        except ValueError:
+            listed = None
+        if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
+            alternatives = listed
+    found = [extract_gold(one) for one in alternatives]
+    return tuple(one for one in found if one.casefold() not in _NO_GOLD)
 
 
 def extract_gold(ground_truth: str | None) -> str:
     r"""The gold answer itself: the last box or what follows `####` where the ground truth is a whole solution."""
-    text = (ground_truth or "").strip()
+    text = plain((ground_truth or "").strip())
     if "####" in text:
         text = text.rpartition("####")[2].strip()
-    boxed = last_boxed(text)
-    return text if boxed is None else boxed
+    if "box" not in text:
+        return text
+    several, _ = boxed_list(text)
+    boxed = several or last_boxed(text)
+    if boxed is None:
+        opened = list(_OPEN_BOX.finditer(text))
+        return text[opened[-1].end() :].strip() if opened else text
+    return boxed
 
 
-def extract_answer(answer_part: str) -> str | None:
-    """The answer in a finished answer part, or None."""
-    boxed = last_boxed(answer_part)
-    return short_answer(answer_part) if boxed is None else boxed
+def extract_answers(part: str) -> tuple[list[str], str]:
+    """The answers of a finished answer part, the one that counts first, and the running text that may hold another."""
+    boxes = find_boxes(part)
+    if boxes:
+        stated = final_statement(part[boxes[-1][1] :])
+        if stated is not None:
+            return [stated], ""
+        several, certain = boxed_list(part)
+        last = part[boxes[-1][0] : boxes[-1][1]].strip()
+        if several is not None and certain:
+            return [several], ""
+        return [one for one in (last, several) if one], ""
+    bare = last_boxed(part)
+    if bare is not None:
+        return [bare], ""
+    stated = short_answer(part) or final_statement(part)
+    running = last_words(part)
+    if not _WORD.search(running) or not _TELLS.search(running):
+        running = ""
+    return ([stated] if stated else []), running
 
 
-def compare(gold: str, answer: str, *, max_answer_chars: int) -> Verdict | Comparison:
-    """Compare two extracted answers by rule: letter, text, number. Neither is empty."""
-    if normal_form(gold) == normal_form(answer) != "":
-        return _verdict(True)
-    gold_number = parse_number(gold)
-    if gold_number is not None:
-        answer_number = parse_number(answer)
-        if answer_number is not None:
-            return _verdict(numbers_equal(gold_number, answer_number))
-    elif len(unwrap(gold).strip("()")) == 1 or "text" in gold:
-        letter = choice_letter(gold)
-        if letter is not None and unwrap(gold) != unwrap(gold).lower():
-            return _verdict(choice_letter(answer) == letter)
-    words = plain_words(gold)
+def decide(gold: str, answer: str, prompt: str = "") -> bool | None:
+    """Whether two extracted answers, neither empty, are the same by rule: letter, text, number, shape. None where only
+    algebra can tell.
+    """
+    chosen = _decide_choice(gold, answer, prompt)
+    if chosen is not None:
+        return chosen
+    same = same_answer(gold, answer)
+    if same is not None:
+        return same
+    words, other = plain_words(gold), plain_words(answer)
     if words is not None:
-        return _verdict(plain_words(answer) == words)
-    if len(answer) > max(max_answer_chars, 2 * len(gold)):
-        return scored(0.0, verifier=VERIFIER, reason="wrong_answer", detail=f"{len(answer)} characters long")
-    return Comparison(gold=gold, answer=answer)
+        return other is not None and _TRUTH.get(words, words) == _TRUTH.get(other, other)
+    return None
 
 
-def _verdict(equal: bool) -> Verdict:
-    return (
-        scored(1.0, verifier=VERIFIER, reason="ok") if equal else scored(0.0, verifier=VERIFIER, reason="wrong_answer")
-    )
+def _decide_choice(gold: str, answer: str, prompt: str) -> bool | None:
+    """Verdict of a multiple choice; None where gold is no letter and no letter stands for it."""
+    right = choice(gold)
+    given = choice(answer)
+    options = options_of(prompt) if (right is None) != (given is None) else {}
+    if right is not None and not re.fullmatch(r"[a-j]", unwrap(gold)):
+        letter, text = right
+        if given is not None:
+            return given[0] == letter
+        text = text or options.get(letter, "")
+        if not text and "=" in answer:
+            return None  # x = E
+        return bool(text) and decide(text, answer) is True
+    if given is not None and given[0] in options:
+        return decide(options[given[0]], gold) is True or bool(given[1] and decide(gold, given[1]))
+    if given is not None and given[1] and right is None:
+        return decide(gold, given[1])
+    return None
+
+
+def _verdict(equal: bool, detail: str = "") -> Verdict:
+    if equal:
+        return scored(1.0, verifier=VERIFIER, reason="ok")
+    return scored(0.0, verifier=VERIFIER, reason="wrong_answer", detail=detail)

@@ -41,16 +41,54 @@ class SandboxSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgeSettings:
+    """A judge model behind an OpenAI-compatible endpoint (arXiv 2505.14464 section 2.2 uses Qwen2.5-7B-Instruct)."""
+
+    base_url: str  # up to and with /v1
+    model: str  # name that the endpoint serves it by
+    api_key_env: str = "OPENAI_API_KEY"  # environment variable with the key; none is sent where it is not set
+    max_concurrency: int = 32  # requests open at once; the server batches them
+    timeout_s: float = 120.0  # of one request
+    max_tries: int = 6  # of one request, the first one included
+    first_pause_s: float = 0.5  # before the first repetition; doubles, see backoff.py
+    temperature: float = 0.0  # the same question gets the same reply
+    max_tokens: int = 1024  # of a reply: a few sentences and the verdict
+    cache_size: int = 10_000  # replies remembered in memory
+    cache_path: str = ""  # file of replies that outlives the process; none when empty
+
+    def __post_init__(self) -> None:
+        if not self.base_url.startswith(("http://", "https://")):
+            raise ValueError(f"judge.base_url: {self.base_url!r} does not start with http:// or https://")
+        if not self.model:
+            raise ValueError("judge.model is empty")
+        for name in ("max_concurrency", "max_tries", "max_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"judge.{name}: {getattr(self, name)} is not positive")
+        if not 0.0 < self.timeout_s <= 3600.0:
+            raise ValueError(f"judge.timeout_s: {self.timeout_s} is outside (0, 3600]")
+        if not 0.0 <= self.first_pause_s <= 30.0:
+            raise ValueError(f"judge.first_pause_s: {self.first_pause_s} is outside [0, 30]")
+        if not 0.0 <= self.temperature <= 2.0:
+            raise ValueError(f"judge.temperature: {self.temperature} is outside [0, 2]")
+        if self.cache_size < 0:
+            raise ValueError(f"judge.cache_size: {self.cache_size} is negative")
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifySettings:
     """How answers are verified (arXiv 2505.14464 section 2.2, arXiv 2504.17565 section 2.4.1)."""
 
     math_workers: int = 0  # processes that run sympy; 0: one per two cores, it sees a fifth of the answers
     math_limit_s: float = 5.0  # of one comparison, as Math-Verify's own default; such an answer fails
-    math_memory_mib: int = 2048  # address space of a worker: nested logarithms grow without bound
+    math_memory_mib: int = 640  # address space of a worker; sympy takes 65, nested logarithms grow without bound
+    math_recycle_after: int = 5000  # comparisons after which a worker is replaced: sympy's caches never shrink
+    math_recycle_mib: int = 400  # resident memory after a comparison over which a worker is replaced
     max_answer_chars: int = 2000  # a longer extracted answer is wrong without being parsed
     max_tests: int = 10  # the first so many tests count (arXiv 2504.17565 section 2.4.1)
     max_time_limits: int = 2  # tests over the time limit after which the rest count as failed: 2 of 10 decide already
     cache_size: int = 10_000  # remembered comparisons of (gold, answer); half of all repeat under distillation
+    science_tolerance: float = 0.01  # relative, of measured numbers in science; whole numbers are exact
+    judge: JudgeSettings | None = None  # second stage of math and science; none: the rules decide alone
     sandbox: SandboxSettings = SandboxSettings()
 
     def __post_init__(self) -> None:
@@ -58,13 +96,15 @@ class VerifySettings:
             raise ValueError(f"math_workers: {self.math_workers} is outside [0, 1024]")
         if not 0.0 < self.math_limit_s <= 3600.0:
             raise ValueError(f"math_limit_s: {self.math_limit_s} is outside (0, 3600]")
-        if not 512 <= self.math_memory_mib <= 2**20:
-            raise ValueError(f"math_memory_mib: {self.math_memory_mib} is outside [512, {2**20}]")
-        for name in ("max_answer_chars", "max_tests", "max_time_limits"):
+        if not 256 <= self.math_memory_mib <= 2**20:
+            raise ValueError(f"math_memory_mib: {self.math_memory_mib} is outside [256, {2**20}]")
+        for name in ("max_answer_chars", "max_tests", "max_time_limits", "math_recycle_after", "math_recycle_mib"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
         if self.cache_size < 0:
             raise ValueError(f"cache_size: {self.cache_size} is negative")
+        if not 0.0 <= self.science_tolerance < 1.0:
+            raise ValueError(f"science_tolerance: {self.science_tolerance} is outside [0, 1)")
 
     @property
     def num_math_workers(self) -> int:

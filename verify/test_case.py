@@ -2,11 +2,11 @@
 suite, and a suite without tests is never passed.
 """
 
-import ast
 import json
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from reasonmill.verify.code_suite import defines_check, fault, tests_nothing
 
 Call = Literal["assert", "std", "functional"]
 
@@ -29,23 +29,12 @@ class TestSuite:
     fn_name: str | None
     cases: tuple[Any, ...]
     expected: tuple[Any, ...]
-
-    def fault(self) -> str | None:
-        """What is wrong with the source of an assertion; None if they are all Python."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for number, case in enumerate(self.cases if self.call == "assert" else ()):
-                try:
-                    ast.parse(case)
-                except (SyntaxError, ValueError) as error:
-                    return f"assertion {number}: {error}"
-        return None
+    definitions: tuple[str, ...] = ()  # what the assertions share; no tests themselves
+    checker: str | None = None  # Python source that judges an output where several are right
 
     def first(self, number: int) -> "TestSuite":
         """The first `number` tests."""
-        return TestSuite(
-            call=self.call, fn_name=self.fn_name, cases=self.cases[:number], expected=self.expected[:number]
-        )
+        return replace(self, cases=self.cases[:number], expected=self.expected[:number])
 
 
 def parse_test_case(test_case: dict[str, Any] | str) -> TestSuite:
@@ -64,31 +53,26 @@ def parse_test_case(test_case: dict[str, Any] | str) -> TestSuite:
         raise BadTestCase(f"fn_name is {fn_name!r}")
     match _call_type(test_case):
         case "assert":
-            cases = _listed(test_case, "assert_case")
-            for number, case in enumerate(cases):
-                if not isinstance(case, str):
-                    raise BadTestCase(f"assert_case {number} is no text")
-            return TestSuite(call="assert", fn_name=fn_name, cases=tuple(cases), expected=())
+            return _assertions(_listed(test_case, "assert_case"), fn_name)
         case "std":
-            stdins, stdouts = _listed(test_case, "inputs"), _listed(test_case, "outputs")
-            _same_length(stdins, stdouts)
+            stdins, stdouts, checker = _inputs_and_outputs(test_case)
             return TestSuite(
                 call="std",
                 fn_name=None,
                 cases=tuple(as_text(value) for value in stdins),
                 expected=tuple(as_text(value) for value in stdouts),
+                checker=checker,
             )
         case "functional":
             if fn_name is None:
                 raise BadTestCase("functional tests without fn_name")
-            inputs = _listed(test_case, "inputs")
-            outputs = _listed(test_case, "outputs")
-            _same_length(inputs, outputs)
+            inputs, outputs, checker = _inputs_and_outputs(test_case)
             return TestSuite(
                 call="functional",
                 fn_name=fn_name,
                 cases=tuple(_arguments(value) for value in inputs),
                 expected=tuple(_json_value(value) for value in outputs),
+                checker=checker,
             )
         case other:
             raise BadTestCase(f"unknown call_type {other!r}")
@@ -112,6 +96,37 @@ def _listed(test_case: dict[str, Any], key: str) -> list[Any]:
     if not isinstance(value, list):
         raise BadTestCase(f"{key} is no list but {type(value).__name__}")
     return value
+
+
+def _assertions(sources: list[Any], fn_name: str | None) -> TestSuite:
+    """Sources that only define something are shared by the others. HumanEval's `check(candidate)` is a test even where
+    nobody calls it.
+    """
+    for number, source in enumerate(sources):
+        if not isinstance(source, str):
+            raise BadTestCase(f"assert_case {number} is no text")
+    if (reason := fault(tuple(sources))) is not None:
+        raise BadTestCase(reason)
+    definitions = tuple(source for source in sources if tests_nothing(source))
+    cases = tuple(source for source in sources if not tests_nothing(source))
+    if not cases and fn_name is not None and fn_name.isidentifier() and any(map(defines_check, definitions)):
+        cases = (f"check({fn_name})",)
+    return TestSuite(call="assert", fn_name=fn_name, cases=cases, expected=(), definitions=definitions)
+
+
+def _inputs_and_outputs(test_case: dict[str, Any]) -> tuple[list[Any], list[Any], str | None]:
+    """Inputs, as many outputs, and the checker. With a checker the outputs may be missing: it is given empty ones."""
+    checker = test_case.get("checker") or None
+    if checker is not None:
+        if not isinstance(checker, str):
+            raise BadTestCase(f"checker is no text but {type(checker).__name__}")
+        if (reason := fault((checker,))) is not None:
+            raise BadTestCase(f"the checker is no Python: {reason}")
+    inputs, outputs = _listed(test_case, "inputs"), _listed(test_case, "outputs")
+    if checker is not None and not outputs:
+        outputs = [""] * len(inputs)
+    _same_length(inputs, outputs)
+    return inputs, outputs, checker
 
 
 def _same_length(inputs: list[Any], outputs: list[Any]) -> None:

@@ -1,7 +1,8 @@
 """The whole-input pass: filters, exact duplicates, near-duplicates, decontamination by text.
 
 Every query that enters leaves once, as kept or as a Reject with its evidence; kept ones stay in input order. Which copy
-of a text is kept depends on the smallest id, never on arrival; nothing depends on the number of threads.
+of a text is kept depends on the smallest id, never on arrival; nothing depends on the number of threads. Each text is
+read once for all steps.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,39 +11,27 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reasonmill.engine.curate import filters
-from reasonmill.engine.curate.decontaminate import EvaluationItem, contaminated
-from reasonmill.engine.curate.exact import exact_duplicates
-from reasonmill.engine.curate.near_duplicates import near_duplicate_pairs, rank_order
+from reasonmill.engine.curate.decontaminate import Evaluation, EvaluationItem
+from reasonmill.engine.curate.duplicates import rank_order
 from reasonmill.engine.curate.settings import CurateSettings
 from reasonmill.engine.records import Query, Reject, Stage
-from reasonmill.kernels import minhash
+from reasonmill.kernels.corpus import Banding, Corpus
+
+EXACT_ONLY = Banding(bands=0, rows=0)  # what exact duplicates need is read in any case
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curation:
-    """`kept` in input order, `removed` in the order of the steps and, within a step, of the input."""
+    """`kept` in input order, `removed` in the order of the steps and, within a step, of the input; `variants`: ids of
+    kept queries that are like an earlier kept one, whose id is the value, but for their numbers.
+    """
 
     kept: list[Query]
     removed: list[Reject]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Texts:
-    """Queries, and in the same order what of them is compared."""
-
-    queries: list[Query]
-    texts: list[str]
-
-    @property
-    def ids(self) -> list[str]:
-        """Id of each query."""
-        return [query.id for query in self.queries]
-
-    def where(self, kept: Sequence[bool]) -> "Texts":
-        """Those that are marked."""
-        return Texts(queries=list(compress(self.queries, kept)), texts=list(compress(self.texts, kept)))
+    variants: dict[str, str]
 
 
 def curate(
@@ -56,64 +45,80 @@ def curate(
 
     Raises decontaminate.SuspiciousDecontamination if an evaluation item or set takes an implausible share away.
     """
-    removed: list[Reject] = []
-    left = Texts(queries=list(queries), texts=[query.text for query in queries])
-    left = _filtered(left, settings, is_incomplete, removed)
-    left = _without_copies(left, settings, removed)
-    left = _without_near_duplicates(left, settings, removed)
-    left = _without_contaminated(left, evaluation, settings, removed)
-    return Curation(kept=left.queries, removed=removed)
-
-
-def _filtered(
-    given: Texts, settings: CurateSettings, is_incomplete: Callable[[str], bool] | None, removed: list[Reject]
-) -> Texts:
-    num_words = minhash.fingerprints(given.texts, num_threads=settings.num_threads).num_words.tolist()
-    findings = [
-        filters.check(text, words, settings.filters, is_incomplete)
-        for text, words in zip(given.texts, num_words, strict=True)
-    ]
-    for query, finding in zip(given.queries, findings, strict=True):
-        if finding is not None:
-            removed.append(_removed(query, finding.reason, finding.evidence))
-    return given.where([finding is None for finding in findings])
-
-
-def _without_copies(given: Texts, settings: CurateSettings, removed: list[Reject]) -> Texts:
-    prints = minhash.fingerprints(given.texts, num_threads=settings.num_threads)
-    first = exact_duplicates(prints, rank_order(given.ids, given.texts)).tolist()
-    for copy, original in enumerate(first):
-        if copy != original:
-            match = "identical" if given.texts[copy] == given.texts[original] else "normalised"
-            evidence = {"of": given.queries[original].id, "match": match}
-            removed.append(_removed(given.queries[copy], "exact_duplicate", evidence))
-    return given.where([copy == original for copy, original in enumerate(first)])
-
-
-def _without_near_duplicates(given: Texts, settings: CurateSettings, removed: list[Reject]) -> Texts:
-    if settings.near_duplicate_threshold is None:
-        return given
-    kept_as, jaccard = near_duplicate_pairs(
-        given.texts,
-        settings.near_duplicate_threshold,
-        order=rank_order(given.ids, given.texts),
+    texts = [query.text for query in queries]
+    against = Evaluation(evaluation, settings.decontaminate)
+    corpus = Corpus(
+        texts,
+        banding=EXACT_ONLY if settings.near_duplicate_threshold is None else Banding(),
+        index=against.index if against.items else None,
+        least_tokens=settings.decontaminate.containment_tokens,
         num_threads=settings.num_threads,
     )
-    for index, original in enumerate(kept_as.tolist()):
-        if index != original:
-            evidence = {"of": given.queries[original].id, "jaccard": round(float(jaccard[index]), 4)}
-            removed.append(_removed(given.queries[index], "near_duplicate", evidence))
-    return given.where((kept_as == np.arange(len(kept_as))).tolist())
+    removed: list[Reject] = []
+    left = _unfiltered(queries, texts, corpus, settings, is_incomplete, removed)
+    left, variant_of = _without_duplicates(queries, texts, corpus, left, settings, removed)
+    if against.items:
+        for index, found in against.contaminated(texts.__getitem__, corpus.matches, left):
+            reason = f"contaminated_{found.rule}"
+            removed.append(_removed(queries[index], reason, found.evidence(), stage="decontaminate"))
+            left[index] = False
+    kept = list(compress(queries, left.tolist()))
+    variants = {
+        queries[index].id: queries[variant_of[index]].id for index in np.flatnonzero(left & (variant_of >= 0)).tolist()
+    }
+    return Curation(kept=kept, removed=removed, variants=variants)
 
 
-def _without_contaminated(
-    given: Texts, evaluation: Sequence[EvaluationItem], settings: CurateSettings, removed: list[Reject]
-) -> Texts:
-    found = contaminated(given.texts, evaluation, settings.decontaminate, num_threads=settings.num_threads)
-    for index, contamination in found.items():
-        reason = f"contaminated_{contamination.rule}"
-        removed.append(_removed(given.queries[index], reason, contamination.evidence(), stage="decontaminate"))
-    return given.where([index not in found for index in range(len(given.texts))])
+def _unfiltered(
+    queries: Sequence[Query],
+    texts: Sequence[str],
+    corpus: Corpus,
+    settings: CurateSettings,
+    is_incomplete: Callable[[str], bool] | None,
+    removed: list[Reject],
+) -> NDArray[np.bool_]:
+    """Those that pass the filters, bool [N]."""
+    left = np.ones(len(texts), np.bool_)
+    for index, (text, words) in enumerate(zip(texts, corpus.num_words.tolist(), strict=True)):
+        finding = filters.check(text, words, settings.filters, is_incomplete)
+        if finding is not None:
+            removed.append(_removed(queries[index], finding.reason, finding.evidence))
+            left[index] = False
+    return left
+
+
+def _without_duplicates(
+    queries: Sequence[Query],
+    texts: Sequence[str],
+    corpus: Corpus,
+    left: NDArray[np.bool_],
+    settings: CurateSettings,
+    removed: list[Reject],
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Those that are kept, bool [N], and the kept ones that they are variants of, int64 [N], -1 where there is none."""
+    threshold = settings.near_duplicate_threshold
+    guarded = settings.number_guard
+    found = corpus.duplicates(
+        1.0 if threshold is None else threshold,
+        order=rank_order([query.id for query in queries], texts),
+        active=left,
+        loose=np.array([query.category not in guarded for query in queries], np.bool_),
+        label_variants=settings.label_variants and threshold is not None,
+    )
+    exact, near = [], []
+    keys = corpus.keys
+    for index in np.flatnonzero(left & (found.kept_as != np.arange(len(texts)))).tolist():
+        original = int(found.kept_as[index])
+        if (keys[index] == keys[original]).all():
+            match = "identical" if texts[index] == texts[original] else "normalised"
+            same = {"of": queries[original].id, "match": match}
+            exact.append(_removed(queries[index], "exact_duplicate", same))
+        else:
+            alike = {"of": queries[original].id, "jaccard": round(float(found.jaccard[index]), 4)}
+            near.append(_removed(queries[index], "near_duplicate", alike))
+        left[index] = False
+    removed.extend((*exact, *near))
+    return left, found.variant_of
 
 
 def _removed(query: Query, reason: str, evidence: dict[str, Any], *, stage: Stage = "curate") -> Reject:

@@ -1,27 +1,33 @@
 """Decontamination by text: queries that contain an evaluation item, or much of one, are removed with the evidence.
 
 - `containment`: the item's whole token sequence (words and mathematical signs, folded) stands in the query.
-- `ngram`: the query holds at least `least_share` of the item's distinct n-grams, weighted by rarity. An n-gram made
-  only of words that most problem statements use, or found in many queries, weighs less: templates alone do not count.
+- `ngram`: one stretch of the query holds at least `least_share` of the item's distinct n-grams, weighted by rarity. An
+  n-gram made only of words that most problem statements use, or found in many queries, weighs less: templates alone
+  do not count. Short items are compared by shorter n-grams.
 
-If one item, n-gram or evaluation set takes away an implausible share of the queries, nothing is removed: it stops
-with an explanation, because a template or a training set among the evaluation sets is the likelier cause.
+Texts are read once for both rules. If one item, n-gram or evaluation set takes away an implausible share of the
+queries, nothing is removed: it stops with an explanation, because a template or a training set among the evaluation
+sets is the likelier cause.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reasonmill.engine.curate.decontamination_guard import guard, guard_ngrams
 from reasonmill.engine.curate.evaluation_item import EvaluationItem
 from reasonmill.engine.curate.evidence import longest_match
-from reasonmill.engine.curate.rarity import UNIT, item_ngrams, rarity
+from reasonmill.engine.curate.rarity import UNIT, item_ngrams, rarity, size_of
 from reasonmill.engine.curate.settings import DecontaminateSettings
-from reasonmill.kernels.ngrams import NgramIndex
+from reasonmill.engine.curate.stretch import densest_weight
+from reasonmill.kernels.corpus import Corpus
+from reasonmill.kernels.ngrams import Matches, NgramIndex
+from reasonmill.kernels.tokens import tokenize
 
-__all__ = ["Contamination", "EvaluationItem", "contaminated"]
+__all__ = ["Contamination", "Evaluation", "EvaluationItem", "Hit", "contaminated"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +51,7 @@ class Contamination:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Hit:
+class Hit:
     """A text, and an item that takes it away."""
 
     text: int
@@ -59,6 +65,78 @@ class _Hit:
         return self.coverage, self.rule == "containment", -self.item
 
 
+class Evaluation:
+    """Evaluation items, ready to be looked for: `index` is of those that rule `containment` or `ngram` compares."""
+
+    def __init__(self, items: Sequence[EvaluationItem], settings: DecontaminateSettings) -> None:
+        self.settings = settings
+        self.items = [item for item in items if "containment" in item.rules or "ngram" in item.rules]
+        texts = [item.text for item in self.items]
+        self.index = NgramIndex(
+            texts, ngram=settings.ngram, short_ngram=settings.short_ngram, short_tokens=settings.short_tokens
+        )
+        self.ngrams = item_ngrams(self.index, texts, settings)
+        self._num_tokens = np.array([len(tokenize(text)) for text in texts], np.int64)
+        self._by_ngram = np.array(["ngram" in item.rules for item in self.items], np.bool_)
+        self._by_containment = np.array(["containment" in item.rules for item in self.items], np.bool_)
+
+    def contaminated(
+        self, text_at: Callable[[int], str], matches: Matches, chosen: NDArray[np.bool_]
+    ) -> list[tuple[int, Contamination]]:
+        """Of the chosen texts, bool [N], those to remove, ascending, each with the item it covers most.
+
+        `matches` are those of a corpus that was read with this index; few of its texts are asked for again.
+        Raises decontamination_guard.SuspiciousDecontamination if the guard trips.
+        """
+        matches = matches.where(chosen)
+        num_texts = int(np.count_nonzero(chosen))
+        best: dict[int, Hit] = {}
+        for hit in (*self._containments(matches), *self._overlaps(text_at, matches, num_texts)):
+            known = best.get(hit.text)
+            if known is None or hit.strength > known.strength:
+                best[hit.text] = hit
+        guard(num_texts, [self.items[hit.item] for hit in best.values()], self.settings)
+        return [(text, self._evidence(best[text], text_at(text))) for text in sorted(best)]
+
+    def _evidence(self, hit: "Hit", text: str) -> Contamination:
+        item = self.items[hit.item]
+        return Contamination(item=item, rule=hit.rule, coverage=hit.coverage, matched=longest_match(text, item.text))
+
+    def _containments(self, matches: Matches) -> Iterable["Hit"]:
+        for text, item in matches.contained.tolist():
+            if self._by_containment[item]:
+                yield Hit(text=text, item=item, rule="containment", coverage=1.0)
+
+    def _overlaps(self, text_at: Callable[[int], str], matches: Matches, num_texts: int) -> list["Hit"]:
+        settings = self.settings
+        weights = rarity(self.ngrams, self.index.count_texts(matches), num_texts, settings)
+        overlaps = self.index.overlaps(matches, weights, settings.least_share)
+        is_short = self._num_tokens[overlaps.items] < settings.short_tokens
+        least = np.where(is_short, settings.least_short_weight, settings.least_weight) * UNIT
+        hits = []
+        for row in np.flatnonzero(self._by_ngram[overlaps.items] & (overlaps.matched >= least)).tolist():
+            text, item = int(overlaps.texts[row]), int(overlaps.items[row])
+            weight = self._weight_in_a_stretch(text_at(text), item, weights)
+            share = weight / int(overlaps.totals[row])
+            if share >= settings.least_share and weight >= least[row]:
+                hits.append(Hit(text=text, item=item, rule="ngram", coverage=share))
+        removed = np.zeros(len(matches.offset) - 1, np.bool_)
+        removed[[hit.text for hit in hits]] = True
+        guard_ngrams(num_texts, self.index.count_texts(matches.where(removed)), self.ngrams, settings)
+        return hits
+
+    def _weight_in_a_stretch(self, text: str, item: int, weights: NDArray[np.uint32]) -> int:
+        num_tokens = int(self._num_tokens[item])
+        numbers = self.index.item_grams(item)
+        return densest_weight(
+            text,
+            self.index.grams[numbers],
+            weights[numbers],
+            size_of(num_tokens, self.settings),
+            int(self.settings.stretch * num_tokens),
+        )
+
+
 def contaminated(
     texts: Sequence[str],
     evaluation: Sequence[EvaluationItem],
@@ -70,62 +148,6 @@ def contaminated(
 
     Raises decontamination_guard.SuspiciousDecontamination if the guard trips.
     """
-    hits: dict[int, _Hit] = {}
-    found = (
-        *_containments(texts, evaluation, settings, num_threads),
-        *_overlaps(texts, evaluation, settings, num_threads),
-    )
-    for hit in found:
-        best = hits.get(hit.text)
-        if best is None or hit.strength > best.strength:
-            hits[hit.text] = hit
-    guard(len(texts), [evaluation[hit.item] for hit in hits.values()], settings)
-    return {
-        index: Contamination(
-            item=evaluation[hit.item],
-            rule=hit.rule,
-            coverage=hit.coverage,
-            matched=longest_match(texts[index], evaluation[hit.item].text),
-        )
-        for index, hit in sorted(hits.items())
-    }
-
-
-def _under(rule: str, evaluation: Sequence[EvaluationItem]) -> list[int]:
-    return [index for index, item in enumerate(evaluation) if rule in item.rules]
-
-
-def _containments(
-    texts: Sequence[str], evaluation: Sequence[EvaluationItem], settings: DecontaminateSettings, num_threads: int
-) -> Iterable[_Hit]:
-    chosen = _under("containment", evaluation)
-    if not chosen:
-        return
-    index = NgramIndex([evaluation[i].text for i in chosen], ngram=settings.ngram, num_threads=num_threads)
-    for text, item in index.containments(texts, least_tokens=settings.containment_tokens).tolist():
-        yield _Hit(text=text, item=chosen[item], rule="containment", coverage=1.0)
-
-
-def _overlaps(
-    texts: Sequence[str], evaluation: Sequence[EvaluationItem], settings: DecontaminateSettings, num_threads: int
-) -> list[_Hit]:
-    chosen = _under("ngram", evaluation)
-    if not chosen:
-        return []
-    items = [evaluation[i].text for i in chosen]
-    index = NgramIndex(items, ngram=settings.ngram, num_threads=num_threads)
-    ngrams = item_ngrams(index, items, settings.ngram)
-    weights = rarity(ngrams, index.count_texts(texts), len(texts), settings)
-    overlaps = index.overlaps(texts, weights, settings.least_share)
-    hits = [
-        _Hit(
-            text=int(overlaps.texts[row]),
-            item=chosen[int(overlaps.items[row])],
-            rule="ngram",
-            coverage=int(overlaps.matched[row]) / int(overlaps.totals[row]),
-        )
-        for row in np.flatnonzero(overlaps.matched >= settings.least_weight * UNIT).tolist()
-    ]
-    removed = sorted({hit.text for hit in hits})
-    guard_ngrams(len(texts), index.count_texts([texts[i] for i in removed]), ngrams, settings)
-    return hits
+    against = Evaluation(evaluation, settings)
+    corpus = Corpus(texts, index=against.index, least_tokens=settings.containment_tokens, num_threads=num_threads)
+    return dict(against.contaminated(texts.__getitem__, corpus.matches, np.ones(len(texts), np.bool_)))

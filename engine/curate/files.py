@@ -1,7 +1,8 @@
 """`reasonmill curate`: query files in, kept.jsonl, removed.jsonl and counts.json out.
 
 Every row that is read is in exactly one of the first two, kept ones as readers.query_to_json writes them, removed ones
-with id, stage, reason and evidence. They are written aside and renamed, counts.json last.
+with id, stage, reason and evidence. variants.jsonl names the kept ones that are like another kept one but for their
+numbers. All are written aside and renamed, counts.json last; a pass that was killed is made again and writes the same.
 """
 
 from collections import Counter
@@ -48,19 +49,25 @@ async def curate_files(
     counts = _counts(len(found) + len(rejects), kept, removed)
     if missing:
         counts["not_run"] = {"embedding": missing}
-    _write(Path(output_dir), kept, removed, counts)
+    ids = {query.id for query in kept}
+    variants = {id_: of for id_, of in result.variants.items() if id_ in ids and of in ids}
+    _write(Path(output_dir), kept, removed, variants, counts)
     _check_readable(rejects, counts["read"], settings.max_unreadable_share)
     return counts
 
 
-def _write(folder: Path, kept: Sequence[Query], removed: Sequence[Reject], counts: dict[str, Any]) -> None:
+def _write(
+    folder: Path, kept: Sequence[Query], removed: Sequence[Reject], variants: dict[str, str], counts: dict[str, Any]
+) -> None:
     with (
         whole_file(folder / "counts.json") as counts_file,
+        whole_file(folder / "variants.jsonl") as variants_file,
         whole_file(folder / "removed.jsonl") as removed_file,
         whole_file(folder / "kept.jsonl") as kept_file,
     ):
         kept_file.writelines(_lines(map(query_to_json, kept)))
         removed_file.writelines(_lines(map(_reject_to_json, removed)))
+        variants_file.writelines(_lines({"id": id_, "of": of} for id_, of in variants.items()))
         counts_file.write(orjson.dumps(counts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 

@@ -23,12 +23,13 @@ class ItemNgrams:
     words: list[str]
 
 
-def item_ngrams(index: NgramIndex, items: Sequence[str], ngram: int) -> ItemNgrams:
+def item_ngrams(index: NgramIndex, items: Sequence[str], settings: DecontaminateSettings) -> ItemNgrams:
     """The n-grams of an index in words; `items` are the texts that it was made of."""
     common = np.zeros(index.num_grams, np.bool_)
     words = [""] * index.num_grams
     for number, item in enumerate(items):
         tokens = tokenize(item)
+        ngram = size_of(len(tokens), settings)
         hashes, first = np.unique(gram_hashes([token.hash for token in tokens], ngram), return_index=True)
         grams = index.item_grams(number)
         assert len(hashes) == len(grams), "the index and the tokenizer read an item differently"
@@ -38,6 +39,11 @@ def item_ngrams(index: NgramIndex, items: Sequence[str], ngram: int) -> ItemNgra
                 words[gram] = " ".join(token.folded for token in tokens[start : start + ngram])
                 common[gram] = all(usual[start : start + ngram])
     return ItemNgrams(common=common, words=words)
+
+
+def size_of(num_tokens: int, settings: DecontaminateSettings) -> int:
+    """Tokens of the n-grams of an item that has so many."""
+    return settings.short_ngram if num_tokens < settings.short_tokens else settings.ngram
 
 
 def rarity(

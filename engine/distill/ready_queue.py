@@ -1,41 +1,42 @@
-"""Attempts that may be asked now, oldest query first: a retry goes ahead of every query that came later, so that
-open queries end instead of piling up and the packer's wait for the oldest one stays short.
+"""Pairs whose next attempt may be asked now, and the order in which they are.
+
+Queries are taken in windows of their input order: a pair of an earlier window goes ahead of all later ones, so that
+open queries end instead of piling up and release stays close behind; inside a window rank decides. Deferred pairs
+come behind all others.
 """
 
-import asyncio
 import heapq
-from typing import Generic, TypeVar
+from typing import Literal
 
-T = TypeVar("T")
+from reasonmill.engine.distill.pair import Pair
+
+Ranking = Literal["finish", "value", "arrival"]
 
 
-class ReadyQueue(Generic[T]):
-    """Items by ascending ordinal. Its bound is the number of open queries, which the asker holds."""
+class ReadyQueue:
+    """A heap of pairs. Its bound is the number of open queries, which the asker holds."""
 
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, T]] = []
+    def __init__(self, ranking: Ranking, window: int) -> None:
+        """`window` queries are ranked against each other."""
+        self._ranking = ranking
+        self._window = window
+        self._heap: list[tuple[bool, int, float, int, int, Pair]] = []
         self._pushed = 0
-        self._changed = asyncio.Condition()
-        self._closed = False
 
-    async def put(self, ordinal: int, item: T) -> None:
-        """Add an item."""
-        async with self._changed:
-            self._pushed += 1
-            heapq.heappush(self._heap, (ordinal, self._pushed, item))
-            self._changed.notify()
+    def put(self, pair: Pair, *, pass_chance: float, tokens: float) -> None:
+        """Add a pair with what is expected of its next attempt."""
+        self._pushed += 1
+        if self._ranking == "arrival":
+            window, rank = pair.ordinal, 0.0
+        else:
+            window = pair.ordinal // self._window
+            # longest expected way to acceptance first / most accepted per generated token first, long ones among equals
+            rank = -tokens / pass_chance if self._ranking == "finish" else -pass_chance - 1e-9 * tokens
+        heapq.heappush(self._heap, (pair.late, window, rank, pair.ordinal, self._pushed, pair))
 
-    async def get(self) -> T | None:
-        """The item of the lowest ordinal, waiting for one; None when the queue was closed and is empty."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._heap or self._closed)
-            return heapq.heappop(self._heap)[2] if self._heap else None
-
-    async def close(self) -> None:
-        """No more items will come."""
-        async with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def get(self) -> Pair:
+        """The pair that is to be asked first. Raises IndexError where there is none."""
+        return heapq.heappop(self._heap)[-1]
 
     def __len__(self) -> int:
         return len(self._heap)

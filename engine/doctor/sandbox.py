@@ -70,7 +70,7 @@ def cgroups(root: Path = Path("/sys/fs/cgroup")) -> Finding:
             name="cgroups",
             state="degraded",
             found=f"{version}, but this process may not make groups" if root.is_dir() else "none are mounted",
-            matters="memory of a job is bounded for each process (rlimits), not for all of them together",
+            matters="memory and processes of a whole job are looked after every 30 ms, not bounded by the kernel",
             install="systemd-run --user --scope -p Delegate=yes reasonmill run …",
         )
     group.remove()

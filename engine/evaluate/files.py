@@ -30,7 +30,7 @@ async def evaluate_files(
     """
     output = Path(output)
     asked = read_questions(questions or settings.questions, limit=settings.limit)
-    named = [Model(name=Path(path).resolve().name, path=str(path)) for path in models]
+    named = [Model(name=name, path=str(path)) for name, path in zip(_names(models), models, strict=True)]
     found: list[tuple[str, EvaluationResult]] = []
 
     def keep(model: Model, result: EvaluationResult) -> None:
@@ -41,6 +41,18 @@ async def evaluate_files(
         return await evaluate_models(
             named, asked, pool, settings, log_dir=output.parent / "logs", seed=seed, on_result=keep
         )
+
+
+def _names(models: Sequence[str | Path]) -> list[str]:
+    """A name for each folder: its own, with as many of those above it as tell it from the others."""
+    parts = [Path(path).resolve().parts[1:] or ("/",) for path in models]
+    names = []
+    for own in parts:
+        depth = 1
+        while depth < len(own) and any(other != own and other[-depth:] == own[-depth:] for other in parts):
+            depth += 1
+        names.append("/".join(own[-depth:]))
+    return names
 
 
 def write_evaluation(path: Path, results: Sequence[tuple[str, EvaluationResult]]) -> None:

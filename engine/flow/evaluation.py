@@ -37,12 +37,15 @@ class _Results:
 async def evaluate_teachers(
     recipe: Recipe, paths: RunDirectory, teachers: dict[str, Teacher], pool: VerifierPool, telemetry: Telemetry
 ) -> None:
-    """Evaluate each vLLM teacher with the evaluation's sampling, so that teachers and student are comparable."""
+    """Evaluate each vLLM teacher with the evaluation's sampling, so that teachers and student are comparable; servers
+    and endpoints keep their own sampling and are left out.
+    """
     if recipe.evaluate is None:
         return
     results, questions = _Results(paths), read_questions(recipe.evaluate.questions, limit=recipe.evaluate.limit)
     for settings in recipe.teachers:
-        if settings.kind == "vllm" and not results.has("teacher", settings.name):
+        in_process = settings.kind == "vllm" and settings.data_parallel_size == 1
+        if in_process and not results.has("teacher", settings.name):
             with telemetry.work("evaluate", settings.name):
                 teacher = teachers[settings.name]
                 result = await evaluate_teacher(teacher, questions, pool, recipe.evaluate, seed=recipe.run.seed)

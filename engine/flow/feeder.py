@@ -5,7 +5,7 @@ on resume, what was decided before is not decided again and what was settled is 
 from collections.abc import Sequence
 from typing import Protocol
 
-from reasonmill.engine.distill.asker import OpenQuery
+from reasonmill.engine.distill.open_queries import OpenQuery
 from reasonmill.engine.flow.channel import Channel
 from reasonmill.engine.flow.release import Releaser
 from reasonmill.engine.flow.telemetry import Telemetry
@@ -38,29 +38,38 @@ async def feed(
     releaser: Releaser,
     queries: Channel[OpenQuery],
     telemetry: Telemetry,
+    joined: bool = False,
 ) -> None:
-    """Put every query that still needs an answer into the channel, and tell the releaser of those that need none."""
+    """Put every query that still needs an answer into the channel, and tell the releaser of those that need none.
+    `joined`: these teachers came to the run after others.
+    """
     last = -1
     with queries.writer():
         while chunk := await journal.read(lambda c, after=last: ledger.read_queries_after(c, after, CHUNK)):  # type: ignore[misc]
             first, last = chunk[0][0], chunk[-1][0]
             removed = await _decide(chunk, journal, check, telemetry)
             settled = await journal.read(lambda c, a=first, b=last: ledger.read_settled(c, a, b))  # type: ignore[misc]
+            history = await journal.read(lambda c, a=first, b=last: ledger.read_history(c, a, b))  # type: ignore[misc]
+            waiting = await journal.read(lambda c, a=first, b=last: ledger.read_without_teacher(c, a, b))  # type: ignore[misc]
             for ordinal, query, _ in chunk:
                 asked = eligible(teachers, query)
-                if ordinal not in removed and not asked:
+                if ordinal in waiting and joined and asked:
+                    await journal.say(*ledger.find_teacher(ordinal, query.id))
+                    removed.discard(ordinal)
+                if ordinal not in removed and not asked and not joined:
                     reject = Reject(
                         query_id=query.id,
                         stage="attempt",
                         reason="no_teacher",
                         evidence={"category": query.category},
                     )
-                    await journal.say(ledger.insert_reject(reject))
+                    await journal.say(*ledger.remove(ordinal, reject))
                 still_open = tuple(name for name in asked if (ordinal, name) not in settled)
                 if ordinal in removed or not still_open:
                     releaser.decided(ordinal)
                 else:
-                    await queries.put(OpenQuery(ordinal=ordinal, query=query, teachers=still_open))
+                    attempts = {name: history[ordinal, name] for name in still_open if (ordinal, name) in history}
+                    await queries.put(OpenQuery(ordinal=ordinal, query=query, teachers=still_open, attempts=attempts))
 
 
 async def _decide(

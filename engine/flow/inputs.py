@@ -5,7 +5,9 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reasonmill.engine.evaluate.questions import read_questions
 from reasonmill.engine.recipe import QueriesSettings, Recipe
+from reasonmill.engine.teachers.engine import check_model
 
 PREFIX = "inputs/"
 EMBEDDED_TEACHER = "embedded:tiny_teacher"
@@ -17,11 +19,13 @@ class Inputs:
     """Where the run's inputs lie."""
 
     queries: tuple[str, ...]
-    folder: Path
+    generated: Path | None = None  # folder of the generator's files; None: there is no generator
 
     def path(self, name: str) -> str:
         """`name`, or the generated file that it stands for."""
-        return str(self.folder / name.removeprefix(PREFIX)) if name.startswith(PREFIX) else name
+        if self.generated is None or not name.startswith(PREFIX):
+            return name
+        return str(self.generated / name.removeprefix(PREFIX))
 
 
 def prepare_inputs(settings: QueriesSettings, folder: Path, seed: int) -> Inputs:
@@ -30,7 +34,7 @@ def prepare_inputs(settings: QueriesSettings, folder: Path, seed: int) -> Inputs
         for path in settings.paths:
             if not Path(path).is_file():
                 raise FileNotFoundError(f"queries.paths: {path!r} does not exist or is not a file")
-        return Inputs(queries=settings.paths, folder=folder)
+        return Inputs(queries=settings.paths)
     written = folder / "queries.jsonl"
     done = folder / "complete"
     if not done.exists():
@@ -39,12 +43,17 @@ def prepare_inputs(settings: QueriesSettings, folder: Path, seed: int) -> Inputs
             from reasonmill.engine.embedded.quickstart import write_inputs
 
             write_inputs(folder, num_queries=settings.num_queries, seed=seed)
+        elif settings.generator == "simulated":
+            from reasonmill.engine.simulation.questions import write_simulated_queries
+
+            categories = (settings.category,) if settings.category else ()
+            write_simulated_queries(written, settings.num_queries, seed=seed, categories=categories)
         else:
             from reasonmill.engine.embedded.reasoning_gym_queries import write_reasoning_gym_inputs
 
             write_reasoning_gym_inputs(folder, num_queries=settings.num_queries, seed=seed)
         done.touch()
-    return Inputs(queries=(str(written),), folder=folder)
+    return Inputs(queries=(str(written),), generated=folder)
 
 
 def resolve_model(name: str) -> str:
@@ -75,6 +84,28 @@ def resolve_recipe(recipe: Recipe, inputs: Inputs) -> Recipe:
     evaluate = recipe.evaluate and replace(
         recipe.evaluate, questions=tuple(inputs.path(path) for path in recipe.evaluate.questions)
     )
+    train = recipe.train
+    if train is not None and isinstance(train.model, str):
+        train = replace(train, model=resolve_model(train.model))
     return replace(
-        recipe, teachers=teachers, curate=replace(recipe.curate, against=against), pack=pack, evaluate=evaluate
+        recipe,
+        teachers=teachers,
+        curate=replace(recipe.curate, against=against),
+        pack=pack,
+        train=train,
+        evaluate=evaluate,
     )
+
+
+def check_inputs(recipe: Recipe) -> None:
+    """Look now at what a resolved recipe needs hours later. Raises ValueError or FileNotFoundError that names it."""
+    for item in recipe.curate.against:
+        if not Path(item.path).is_file():
+            raise FileNotFoundError(f"curate.against: {item.path!r} does not exist or is not a file")
+    if recipe.evaluate is not None:
+        read_questions(recipe.evaluate.questions, limit=recipe.evaluate.limit)
+    if recipe.train is not None and isinstance(recipe.train.model, str):
+        try:
+            check_model(str(Path(recipe.train.model).absolute()))
+        except ValueError as error:
+            raise ValueError(f"train.{error}") from None

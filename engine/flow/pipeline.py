@@ -18,19 +18,24 @@ import orjson
 
 from reasonmill.engine.curate.embeddings import EmbeddingDecontaminator
 from reasonmill.engine.curate.evaluation import load_evaluation
-from reasonmill.engine.distill.asker import Asker, OpenQuery
+from reasonmill.engine.distill.asker import Asker
+from reasonmill.engine.distill.open_queries import OpenQuery
+from reasonmill.engine.faults import RunFailed
 from reasonmill.engine.flow.channel import Channel
+from reasonmill.engine.flow.cohorts import Cohort, finish_cohort, open_cohorts
 from reasonmill.engine.flow.curation import curate_once
 from reasonmill.engine.flow.evaluation import evaluate_students, evaluate_teachers
 from reasonmill.engine.flow.feeder import eligible, feed
 from reasonmill.engine.flow.inputs import Inputs
 from reasonmill.engine.flow.packing_sink import PackingSink
-from reasonmill.engine.flow.release import Releaser
+from reasonmill.engine.flow.release import LAST_PACKED_STATE, Releaser
 from reasonmill.engine.flow.run_directory import RunDirectory
+from reasonmill.engine.flow.sandbox_warning import warn_without_sandbox
 from reasonmill.engine.flow.telemetry import Telemetry
 from reasonmill.engine.flow.training import train
+from reasonmill.engine.quality.repetition import repetition
 from reasonmill.engine.recipe import Recipe
-from reasonmill.engine.store.journal import Journal, meta_statement
+from reasonmill.engine.store.journal import Journal
 from reasonmill.engine.teachers.open import open_teachers
 from reasonmill.engine.teachers.protocol import Teacher
 from reasonmill.verify.pool import VerifierPool
@@ -54,28 +59,50 @@ async def run_pipeline(
     recipe: Recipe, paths: RunDirectory, inputs: Inputs, telemetry: Telemetry, *, show: Callable[[], None]
 ) -> None:
     """Run a resolved recipe to its end in a held run directory. Raises what stopped it; the journal is closed then."""
-    async with Journal(paths.journal) as journal, _Ticking(telemetry, show):
+    async with Journal(paths.journal) as journal, asyncio.TaskGroup() as whole:
+        ticking = whole.create_task(_tick(telemetry, show), name="tick")
         run = Running(recipe=recipe, paths=paths, journal=journal, telemetry=telemetry, inputs=inputs)
-        async with asyncio.TaskGroup() as group:
-            trained = None
-            if recipe.train is not None and recipe.pack is not None:
-                paths.packed.mkdir(exist_ok=True)
-                training = train(paths, recipe.train, recipe.pack.tokenizer, telemetry)
-                trained = group.create_task(training, name="train")
-            if not await journal.rows("SELECT 1 FROM meta WHERE key = 'distilled'"):
-                await _distil(run)
-                await journal.say(meta_statement("distilled", True))
-            if trained is not None:
-                await trained
-        await evaluate_students(recipe, paths, telemetry)
+        await _stages(run)
+        ticking.cancel()
 
 
-async def _distil(run: Running) -> None:
+async def _stages(run: Running) -> None:
+    """Distil and train at once, then evaluate."""
+    recipe, paths, journal, telemetry = run.recipe, run.paths, run.journal, run.telemetry
+    async with asyncio.TaskGroup() as group:
+        trained = None
+        if recipe.train is not None and recipe.pack is not None:
+            paths.packed.mkdir(exist_ok=True)
+            training = train(paths, recipe.train, recipe.pack.tokenizer, telemetry)
+            trained = group.create_task(training, name="train")
+        cohorts = await open_cohorts(journal, recipe.teachers, survive=recipe.attempts.survive)
+        if cohorts:
+            await _distil(run, cohorts)
+        if trained is not None:
+            await _check_rows(run)
+            await trained
+    await evaluate_students(recipe, paths, telemetry)
+
+
+async def _check_rows(run: Running) -> None:
+    """Raise RunFailed where there is nothing to train on, rather than let the trainer find out."""
+    rows = await run.journal.rows(LAST_PACKED_STATE)
+    if not rows or not orjson.loads(rows[0][0])["num_rows"]:
+        raise RunFailed(
+            "there is nothing to train on: no accepted sample became a packed row; "
+            f"{str(run.paths.root / 'summary.json')!r} counts the reasons, {str(run.paths.rejects)!r} lists them"
+        )
+
+
+async def _distil(run: Running, cohorts: list[Cohort]) -> None:
     """From queries to dataset and packed rows; the teachers are closed when it returns."""
     recipe, paths, journal, telemetry = run.recipe, run.paths, run.journal, run.telemetry
     async with AsyncExitStack() as stack:
         opening = asyncio.create_task(
-            stack.enter_async_context(open_teachers(recipe.teachers, log_dir=paths.logs)), name="open teachers"
+            stack.enter_async_context(
+                open_teachers([teacher for cohort in cohorts for teacher in cohort.teachers], log_dir=paths.logs)
+            ),
+            name="open teachers",
         )
         try:
             evaluation = await asyncio.to_thread(load_evaluation, recipe.curate.against)
@@ -87,27 +114,33 @@ async def _distil(run: Running) -> None:
                 decontaminator = EmbeddingDecontaminator(evaluation, recipe.curate)
                 check = await stack.enter_async_context(decontaminator)
             pool = await stack.enter_async_context(VerifierPool(recipe.verify))
-            releaser = await _releaser(run, num_queries)
+            await warn_without_sandbox(journal, pool)
         except BaseException:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
             raise
         teachers = await opening
-        await _stream(run, teachers, pool, check, releaser)
+        for cohort in cohorts:
+            await _stream(run, cohort, teachers, pool, check, num_queries)
+            await finish_cohort(journal, cohort)
         await evaluate_teachers(recipe, paths, teachers, pool, telemetry)
 
 
 async def _stream(
     run: Running,
+    cohort: Cohort,
     teachers: dict[str, Teacher],
     pool: VerifierPool,
     check: EmbeddingDecontaminator | None,
-    releaser: Releaser,
+    num_queries: int,
 ) -> None:
+    """All queries through one cohort of teachers."""
+    releaser = await _releaser(run, cohort, num_queries)
     admitted: Channel[OpenQuery] = Channel("admitted", ADMITTED_BOUND)
     run.telemetry.watch(admitted)
+    run.telemetry.count("queries", num_queries)
     asker = Asker(
-        teachers=teachers,
+        teachers={teacher.name: teachers[teacher.name] for teacher in cohort.teachers},
         verify=pool.verify,
         journal=run.journal,
         settings=run.recipe.attempts,
@@ -117,37 +150,44 @@ async def _stream(
         on_decided=releaser.decided,
         on_retry=releaser.needs,
     )
+    await asyncio.to_thread(repetition, "ready", 1)  # compiled code is loaded before the first answer waits for it
     async with asyncio.TaskGroup() as group:
         feeding = feed(
             journal=run.journal,
             check=check,
-            teachers=run.recipe.teachers,
+            teachers=cohort.teachers,
             releaser=releaser,
             queries=admitted,
             telemetry=run.telemetry,
+            joined=cohort.number > 0,
         )
         group.create_task(feeding, name="feed")
         group.create_task(asker.run(admitted), name="ask")
         group.create_task(releaser.run(), name="release")
 
 
-async def _releaser(run: Running, num_queries: int) -> Releaser:
+async def _releaser(run: Running, cohort: Cohort, num_queries: int) -> Releaser:
     recipe, paths = run.recipe, run.paths
     packing = None
-    if recipe.pack is not None:
-        rows = await run.journal.rows("SELECT packed_state FROM releases ORDER BY slot DESC LIMIT 1")
+    if recipe.pack is not None and any(recipe.pack.takes(teacher.name) for teacher in cohort.teachers):
+        rows = await run.journal.rows(LAST_PACKED_STATE)
         state = orjson.loads(rows[0][0]) if rows else None
+        if state is not None and state.get("finished") and cohort.number > 0:
+            raise ValueError(
+                f"teachers: {cohort.teachers[0].name!r} joins a run whose packed rows are finished: name the earlier"
+                " ones in pack.teachers, and pack the new samples with `reasonmill pack`"
+            )
         packing = await asyncio.to_thread(_open_packing, paths.packed, recipe, state)
     return Releaser(
         journal=run.journal,
         packing=packing,
         dataset=paths.dataset,
-        teachers=[teacher.name for teacher in recipe.teachers],
-        eligible=partial(eligible, recipe.teachers),
-        intersection=recipe.attempts.survive == "intersection",
+        teachers=[teacher.name for teacher in cohort.teachers],
+        eligible=partial(eligible, cohort.teachers),
         num_queries=num_queries,
-        max_attempts=recipe.attempts.max_attempts,
+        attempts=recipe.attempts,
         shard_queries=recipe.run.shard_queries,
+        cohort=cohort,
         telemetry=run.telemetry,
     )
 
@@ -159,24 +199,16 @@ def _open_packing(folder: Path, recipe: Recipe, state: dict[str, Any] | None) ->
     return PackingSink(folder, recipe.pack, ChatEncoder(recipe.pack.tokenizer), state)
 
 
-class _Ticking:
-    """Writes telemetry and shows progress while the block runs."""
-
-    def __init__(self, telemetry: Telemetry, show: Callable[[], None]) -> None:
-        self._telemetry = telemetry
-        self._show = show
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._tick(), name="tick")
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None, "left before it was entered"
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _tick(self) -> None:
-        while True:
-            self._telemetry.tick()
-            self._show()
-            await asyncio.sleep(TICK_S)
+async def _tick(telemetry: Telemetry, show: Callable[[], None]) -> None:
+    """Write telemetry and show progress until cancelled. Telemetry that cannot be written ends the run; a terminal that
+    went away ends only the showing.
+    """
+    shown = True
+    while True:
+        telemetry.tick()
+        if shown:
+            try:
+                show()
+            except OSError:
+                shown = False
+        await asyncio.sleep(TICK_S)

@@ -1,4 +1,4 @@
-"""Live progress: one redrawn table on a terminal, one line every few seconds elsewhere. Then the closing summary."""
+"""Live progress: one redrawn table on a terminal, one line every few seconds elsewhere."""
 
 import time
 from pathlib import Path
@@ -9,9 +9,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from reasonmill.engine.flow.rates import Rates, remaining_s
 from reasonmill.engine.flow.telemetry import Telemetry
+from reasonmill.engine.records import CATEGORIES
 
 LINE_EVERY_S = 5.0
+_TROUBLES = ("attempts_cancelled", "broken_off", "teacher_faults", "checks_repeated")  # shown once they occur
 
 
 class Progress:
@@ -23,6 +26,8 @@ class Progress:
         self._train_metrics = train_metrics
         self._started = time.monotonic()
         self._last_line = 0.0
+        self._rates = Rates()
+        self._first: tuple[float, int] | None = None  # when the first query was open, and what was decided by then
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> "Progress":
@@ -37,6 +42,9 @@ class Progress:
     def show(self) -> None:
         """Show the figures of this moment."""
         now = time.monotonic()
+        self._rates.note(now, self._telemetry.counters)
+        if self._first is None and self._telemetry.counters["attempts"]:
+            self._first = (now, self._telemetry.counters["decided"])
         if self._live is not None:
             self._live.update(self._table(now - self._started), refresh=True)
         elif now - self._last_line >= LINE_EVERY_S:
@@ -45,19 +53,35 @@ class Progress:
             self._console.print(f"[{now - self._started:6.0f} s] {figures}", highlight=False, soft_wrap=True)
 
     def _figures(self) -> dict[str, str]:
-        counters, telemetry = self._telemetry.counters, self._telemetry
+        counters, telemetry, rate = self._telemetry.counters, self._telemetry, self._rates.per_second
         figures = {
             "generating": str(telemetry.active("generate")),
             "verifying": str(telemetry.active("verify")),
             "attempts": f"{counters['attempts']:,}",
-            "accepted": f"{counters['accepted']:,}",
+            "accepted": f"{counters['accepted']:,} ({rate('accepted'):,.1f}/s)",
             "unanswered": f"{counters['unanswered']:,}",
             "accepted tokens": f"{counters['accepted_tokens']:,}",
+            "tokens/s": f"{rate('generated_tokens'):,.0f}, accepted {rate('accepted_tokens'):,.0f}",
         }
+        if counters["queries"]:
+            figures["queries"] = f"{counters['decided']:,} of {counters['queries']:,}{self._time_left()}"
+        for name in _TROUBLES:
+            if counters[name]:
+                figures[name.replace("_", " ")] = f"{counters[name]:,}"
         step = self._last_step()
         if step is not None:
             figures["train"] = f"step {step['step']}, loss {step['loss']:.3f}"
         return figures
+
+    def _time_left(self) -> str:
+        counters = self._telemetry.counters
+        if self._first is None:
+            return ""
+        since, before = self._first
+        left = remaining_s(
+            counters["decided"], counters["queries"], done_before=before, elapsed_s=time.monotonic() - since
+        )
+        return "" if left is None else f", {left / 60:,.0f} min left"
 
     def _last_step(self) -> dict[str, Any] | None:
         try:
@@ -73,46 +97,8 @@ class Progress:
         table = Table(title=f"reasonmill · {elapsed_s:.0f} s", show_header=False)
         for name, value in self._figures().items():
             table.add_row(name, value)
+        for category in CATEGORIES:
+            judged, accepted = (self._telemetry.counters[f"{what}_{category}"] for what in ("judged", "accepted"))
+            if judged:
+                table.add_row(f"accepted, {category}", f"{accepted:,} of {judged:,} ({accepted / judged:.0%})")
         return table
-
-
-def summary_lines(summary: dict[str, Any], root: Path) -> list[str]:
-    """The closing summary as lines of text."""
-    passes = summary["pass_at_1"]
-    removed = ", ".join(f"{reason} {count}" for reason, count in summary["removed"].items()) or "none"
-    unanswered = ", ".join(f"{reason} {count}" for reason, count in summary["unanswered"].items()) or "none"
-    tries = ", ".join(f"{number}: {count}" for number, count in summary["attempts_by_number_accepted"].items())
-    teachers = ", ".join(f"{name} {_percent(value)}" for name, value in passes["teachers"].items()) or "-"
-    wall = (summary["ended_unix_s"] or 0) - (summary["started_unix_s"] or 0)
-    goodput, overlap = _number(summary["goodput_tokens_per_s"]), _number(summary["overlap_ratio"], 2)
-    first, last = _number(summary["loss_first"], 3), _number(summary["loss_last"], 3)
-    rows = [
-        ("state", f"{summary['state']}, {wall:.0f} s"),
-        ("queries in", f"{summary['queries_in']:,}, kept {summary['kept']:,}"),
-        ("removed", removed),
-        ("attempts", f"{summary['attempts']:,} for {summary['pairs']:,} pairs of query and teacher"),
-        ("accepted", f"{summary['accepted']:,}, at attempt {tries or '-'}"),
-        ("unanswered", unanswered),
-        ("goodput", f"{goodput} accepted tokens/s; {summary['generated_tokens']:,} tokens generated"),
-        ("overlap ratio", f"{overlap} of generation, verification and training at work at once"),
-        ("rows", f"{_count(summary['rows'])} of {_count(summary['documents_packed'])} documents"),
-        ("fill", _percent(summary["fill"])),
-        ("loss", f"{first} → {last} in {summary['steps']} steps"),
-        ("pass@1 student", f"{_percent(passes['student_before'])} → {_percent(passes['student_after'])}"),
-        ("pass@1 teachers", teachers),
-        ("bottleneck", summary["bottleneck"] or "-"),
-        ("everything", f"{root}  (report.html, dataset/, student/, trace.json, rejects/)"),
-    ]
-    return [f"{name:>16}  {text}" for name, text in rows]
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def _number(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
-
-
-def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"

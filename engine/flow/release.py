@@ -4,8 +4,11 @@ packer's state before any reader sees the rows. Dataset shards span whole blocks
 """
 
 import asyncio
+import operator
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -13,13 +16,20 @@ from typing import Protocol
 import orjson
 import xxhash
 
+from reasonmill.engine.distill.conversation import messages_of_round
+from reasonmill.engine.distill.settings import AttemptSettings
+from reasonmill.engine.flow.cohorts import Cohort
 from reasonmill.engine.flow.frontier import BLOCK_QUERIES, Frontier
 from reasonmill.engine.flow.telemetry import Telemetry
-from reasonmill.engine.records import Query, Reject, Sample
+from reasonmill.engine.records import Attempt, Query, Reject, Sample
 from reasonmill.engine.store import ledger
 from reasonmill.engine.store.journal import Journal, Statement
 from reasonmill.engine.store.shards import write_shard
 from reasonmill.verify.answer import split_response
+
+LAST_PACKED_STATE = (
+    "SELECT packed_state FROM releases WHERE packed_state != CAST('{}' AS BLOB) ORDER BY slot DESC LIMIT 1"
+)
 
 
 class Packing(Protocol):
@@ -53,10 +63,10 @@ class Releaser:
         dataset: Path,
         teachers: Sequence[str],
         eligible: Callable[[Query], tuple[str, ...]],
-        intersection: bool,
         num_queries: int,
-        max_attempts: int,
+        attempts: AttemptSettings,
         shard_queries: int,
+        cohort: Cohort,
         telemetry: Telemetry,
     ) -> None:
         assert shard_queries % BLOCK_QUERIES == 0, "a shard spans whole blocks"
@@ -65,16 +75,20 @@ class Releaser:
         self._dataset = dataset
         self._teachers = teachers
         self._eligible = eligible
-        self._intersection = intersection
+        self._attempts = attempts
+        self._first_slot = cohort.first_slot
+        self._last_cohort = cohort.last
         self._num_queries = num_queries
         self._shard_queries = shard_queries
         self._telemetry = telemetry
-        self._frontier = Frontier(num_queries, max_attempts)
+        deferring = attempts.mode != "k_pass"
+        self._frontier = Frontier(num_queries, attempts.last_number, attempts.defer_after if deferring else None)
         self._advanced = asyncio.Condition()
         self._wake = asyncio.Event()
 
     def decided(self, ordinal: int) -> None:
         """All pairs of this query are settled, or it was removed. Said once for each ordinal below `num_queries`."""
+        self._telemetry.count("decided")
         self._frontier.decided(ordinal)
         self._wake.set()
 
@@ -105,37 +119,57 @@ class Releaser:
             await self._advanced.wait_for(reached)
 
     async def _release_slots(self) -> None:
-        released = await self._journal.rows("SELECT max(slot) FROM releases")
-        next_slot = 0 if released[0][0] is None else released[0][0] + 1
-        for slot in range(next_slot, self._frontier.num_slots):
-            await self._until(partial(self._frontier.open, slot))
-            await self._release(slot)
-        # the state after the packer's last flush stands behind the last slot
-        if self._packing is not None and next_slot <= self._frontier.num_slots:
+        next_slot = await self._next("SELECT max(slot) FROM releases WHERE slot >= ?")
+        slot = next_slot
+        while slot < self._frontier.num_slots and not self._frontier.all_decided:
+            await self._until(lambda slot=slot: self._frontier.open(slot) or self._frontier.all_decided)  # type: ignore[misc]
+            if not self._frontier.all_decided:
+                await self._release(slot)
+                slot += 1
+        for filled in await self._filled_slots(slot):
+            await self._release(filled)
+        # the state after the packer's last flush stands behind the last slot of the last cohort
+        if self._packing is not None and self._last_cohort and next_slot <= self._frontier.num_slots:
             state = await asyncio.to_thread(self._packing.finish)
             await self._keep_state(self._frontier.num_slots, state)
 
-    async def _write_spans(self) -> None:
-        written = await self._journal.rows("SELECT max(span) FROM spans")
-        next_span = 0 if written[0][0] is None else written[0][0] + 1
-        for span in range(next_span, -(-self._num_queries // self._shard_queries)):
-            first, end = span * self._shard_queries, min((span + 1) * self._shard_queries, self._num_queries)
-            for block in range(first // BLOCK_QUERIES, -(-end // BLOCK_QUERIES)):
-                await self._until(partial(self._frontier.complete, block))
-            await self._write_span(span, first, end)
+    async def _filled_slots(self, first: int) -> list[int]:
+        """From `first` on, the slots that hold a query now that all are decided, and the last one of all."""
+        if first >= self._frontier.num_slots:
+            return []
+        await self._journal.flush()
+        found = await self._journal.read(partial(ledger.read_decided_blocks, self._teachers, BLOCK_QUERIES))
+        filled = {self._frontier.slot_of(block, number) for block, number in found}
+        return sorted(slot for slot in filled | {self._frontier.num_slots - 1} if slot >= first)
 
-    async def _samples(self, first: int, last: int, number: int | None = None) -> tuple[list[Sample], list[Reject]]:
-        """Samples of the ordinals from first to last that survive, in order, and what does not survive; with `number`,
-        only of queries that were decided at that attempt.
+    async def _next(self, last: str) -> int:
+        """What follows the last slot or span of this cohort that is in the journal."""
+        rows = await self._journal.rows(last, (self._first_slot,))
+        return 0 if rows[0][0] is None else rows[0][0] - self._first_slot + 1
+
+    async def _write_spans(self) -> None:
+        """Shards of queries that were decided early, then of those that were deferred."""
+        next_span = await self._next("SELECT max(span) FROM spans WHERE span >= ?")
+        num_early = -(-self._num_queries // self._shard_queries)
+        for span in range(next_span, 2 * num_early):
+            late = span >= num_early
+            first = (span % num_early) * self._shard_queries
+            end = min(first + self._shard_queries, self._num_queries)
+            for block in range(first // BLOCK_QUERIES, -(-end // BLOCK_QUERIES)):
+                await self._until(partial(self._frontier.complete, block, late=late))
+            await self._write_span(span, first, end, late=late)
+
+    async def _samples(
+        self, first: int, last: int, belongs: Callable[[int], bool]
+    ) -> tuple[list[Sample], list[Reject]]:
+        """Samples of the ordinals from first to last that survive, in order, and what does not survive: of the queries
+        decided at an attempt number that `belongs`.
         """
         await self._journal.flush()
-        accepted, queries, decided_at = await self._journal.read(
-            lambda c: (
-                ledger.read_accepted(c, first, last, self._teachers),
-                {o: q for o, q, _ in ledger.read_queries_after(c, first - 1, last - first + 1)},
-                ledger.read_decided_at(c, first, last),
-            )
-        )
+        found = await self._journal.read(partial(self._read_decided, first, last, belongs))
+        if found is None:
+            return [], []
+        num_settled, accepted, queries = found
         answered: dict[int, set[str]] = defaultdict(set)
         for judged in accepted:
             answered[judged.ordinal].add(judged.attempt.teacher)
@@ -143,25 +177,56 @@ class Releaser:
         for judged in accepted:
             query = queries[judged.ordinal]
             asked = set(self._eligible(query))
-            attempt, num_settled = decided_at[judged.ordinal]
-            if num_settled < len(asked) or (number is not None and attempt != number):
+            if num_settled[judged.ordinal] < len(asked):
                 continue
-            if self._intersection and answered[judged.ordinal] != asked:
+            if self._attempts.survive == "intersection" and answered[judged.ordinal] != asked:
                 rejects.append(_not_all_teachers(judged))
             else:
-                samples.append(_sample(query, judged))
+                samples.append(_sample(await self._as_asked(query, judged), judged))
         return samples, rejects
+
+    def _read_decided(
+        self, first: int, last: int, belongs: Callable[[int], bool], connection: sqlite3.Connection
+    ) -> tuple[dict[int, int], list[ledger.JudgedAttempt], dict[int, Query]] | None:
+        """What one moment of the journal holds of those of these queries that belong: how many of their pairs are
+        settled, their accepted attempts, and those of them that have one. None where none belongs.
+        """
+        connection.execute("BEGIN")
+        try:
+            decided_at = ledger.read_decided_at(connection, first, last, self._teachers)
+            ordinals = [ordinal for ordinal, (attempt, _) in decided_at.items() if belongs(attempt)]
+            if not ordinals:
+                return None
+            everything = self._attempts.mode == "k_pass"
+            accepted = ledger.read_accepted(connection, ordinals, self._teachers, everything=everything)
+            answered = {judged.ordinal for judged in accepted}
+            queries = {ordinal: ledger.read_query(connection, ordinal) for ordinal in sorted(answered)}
+            return {ordinal: decided_at[ordinal][1] for ordinal in ordinals}, accepted, queries
+        finally:
+            connection.execute("COMMIT")
+
+    async def _as_asked(self, query: Query, judged: ledger.JudgedAttempt) -> Query:
+        """The query with the messages that the accepted attempt answered."""
+        number = judged.attempt.number
+        if self._attempts.mode != "multi_round" or number == 1:
+            return query
+        history = await self._journal.read(lambda c: ledger.read_history(c, judged.ordinal, judged.ordinal))
+        earlier = {past.attempt.number: past.attempt.text for past in history[judged.ordinal, judged.attempt.teacher]}
+        last_answer = split_response(earlier[number - 1]).answer
+        return replace(query, messages=messages_of_round(query.messages, last_answer))
 
     async def _release(self, slot: int) -> None:
         samples: list[Sample] = []
         rejects: list[Statement] = []
         for block, number in self._frontier.members(slot):
             first = block * BLOCK_QUERIES
-            kept, dropped = await self._samples(first, first + BLOCK_QUERIES - 1, number)
+            kept, dropped = await self._samples(first, first + BLOCK_QUERIES - 1, partial(operator.eq, number))
             samples.extend(kept)
             rejects.extend(ledger.insert_reject(reject) for reject in dropped)
+        if not samples and not rejects and slot + 1 < self._frontier.num_slots:
+            return  # nothing to remember: a run that is resumed finds the slot empty again
         if self._packing is None:
-            await self._journal.say(*rejects, _release_statement(slot, {}))
+            await self._journal.say(*rejects, _release_statement(self._first_slot + slot, {}))
             return
         with self._telemetry.work("pack", f"slot {slot}", samples=len(samples)):
             refused, state = await asyncio.to_thread(self._pack, self._packing, samples)
@@ -169,29 +234,23 @@ class Releaser:
 
     @staticmethod
     def _pack(packing: Packing, samples: list[Sample]) -> tuple[list[Statement], dict[str, object]]:
-        refused = []
+        refused: dict[tuple[str, str, str], list[Attempt]] = defaultdict(list)
         for sample in samples:
             reason = packing.append(sample)
             if reason is not None:
-                reject = Reject(
-                    query_id=sample.query.id,
-                    teacher=sample.attempt.teacher,
-                    stage="pack",
-                    reason=reason,
-                    evidence={"completion_tokens": sample.attempt.completion_tokens},
-                )
-                refused.append(ledger.insert_reject(reject))
-        return refused, packing.sync()
+                refused[sample.query.id, sample.attempt.teacher, reason].append(sample.attempt)
+        return [ledger.insert_reject(_not_packed(*key, left)) for key, left in refused.items()], packing.sync()
 
     async def _keep_state(self, slot: int, state: dict[str, object], rejects: Sequence[Statement] = ()) -> None:
         assert self._packing is not None, "there is a state only where there is a packer"
-        await self._journal.say(*rejects, _release_statement(slot, state))
+        await self._journal.say(*rejects, _release_statement(self._first_slot + slot, state))
         await self._journal.flush()
         await asyncio.to_thread(self._packing.publish, state)
 
-    async def _write_span(self, span: int, first: int, end: int) -> None:
+    async def _write_span(self, span: int, first: int, end: int, *, late: bool) -> None:
         groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-        for sample in (await self._samples(first, end - 1))[0]:
+        early = self._frontier.early_attempts
+        for sample in (await self._samples(first, end - 1, lambda number: (number > early) == late))[0]:
             groups[sample.attempt.teacher, sample.query.category].append(sample)
         statements = []
         for (teacher, category), samples in sorted(groups.items()):
@@ -202,10 +261,10 @@ class Releaser:
             statements.append(
                 Statement(
                     "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)",
-                    (f"{teacher}/{path.name}", span, teacher, category, len(samples), digest),
+                    (f"{teacher}/{path.name}", self._first_slot + span, teacher, category, len(samples), digest),
                 )
             )
-        await self._journal.say(*statements, Statement("INSERT INTO spans VALUES (?)", (span,)))
+        await self._journal.say(*statements, Statement("INSERT INTO spans VALUES (?)", (self._first_slot + span,)))
 
 
 def _release_statement(slot: int, state: dict[str, object]) -> Statement:
@@ -220,6 +279,12 @@ def _not_all_teachers(judged: ledger.JudgedAttempt) -> Reject:
         reason="not_all_teachers",
         evidence={"accepted_attempt": judged.attempt.number},
     )
+
+
+def _not_packed(query_id: str, teacher: str, reason: str, left: list[Attempt]) -> Reject:
+    """Samples of one pair, of which there are several in mode k_pass, that are in the dataset and not in the rows."""
+    evidence = {"attempts": [a.number for a in left], "completion_tokens": [a.completion_tokens for a in left]}
+    return Reject(query_id=query_id, teacher=teacher, stage="pack", reason=reason, evidence=evidence)
 
 
 def _sample(query: Query, judged: ledger.JudgedAttempt) -> Sample:

@@ -1,8 +1,10 @@
 """The folder of one run: held by one coordinator at a time, and resumed only with the recipe that began it."""
 
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +14,36 @@ import yaml
 
 from reasonmill.engine.flow.lifeline import RUN_MARK, kill_marked
 from reasonmill.engine.recipe_loader import as_plain, read_yaml
-from reasonmill.engine.store.aside import write_whole
+from reasonmill.engine.store.aside import named, write_whole
 from reasonmill.engine.store.journal import open_for_reading
 
 RESOLVED = "recipe.resolved.yaml"
-# Keys that may differ on --resume: they change how fast a run goes, not what it makes.
+# Keys that may differ on --resume: they change how fast a run goes, not what it makes. The time limit of a check is not
+# among them: it decides verdicts.
 FREE_ON_RESUME = (
     "card",
     "run.output_dir",
-    "verify",
+    "verify.math_workers",
+    "verify.cache_size",
+    "verify.sandbox.slots",
+    "verify.math_recycle_after",
+    "verify.math_recycle_mib",
+    *(f"verify.judge.{key}" for key in ("base_url", "api_key_env", "max_concurrency", "timeout_s", "max_tries")),
+    *(f"verify.judge.{key}" for key in ("first_pause_s", "cache_size", "cache_path")),
+    "train.stall_limit_s",
     "attempts.max_open_queries",
+    "attempts.max_unjudged",
+    "attempts.order",
+    "attempts.drain",
+    "attempts.max_hours",
     "attempts.max_faults",
     "attempts.max_check_retries",
+)
+
+# Keys of a teacher that its answers come from; the others say where and how fast.
+ANSWERS_FROM = (
+    *("model", "script", "categories", "system_prompt", "generation_prompt"),
+    *("temperature", "top_p", "top_k", "max_tokens"),
 )
 
 
@@ -99,26 +119,34 @@ class HeldRunDirectory:
 
     def __enter__(self) -> RunDirectory:
         root = self.paths.root
-        begun = (root / RESOLVED).exists()
+        try:
+            _check_folder(root)
+            begun = (root / RESOLVED).exists()
+        except OSError as error:
+            raise ValueError(f"--output-dir {str(root)[:200]!r} cannot be used: {error.strerror}") from None
         self._new = not begun
         if begun and not self._resume:
             raise ValueError(f"{str(root)!r} holds a run: go on with --resume, or choose another --output-dir")
         if self._resume and not begun:
             raise ValueError(f"--resume: {str(root)!r} holds no run")
-        if root.exists() and not begun and any(p.name != "lock" for p in root.iterdir()):
+        if root.exists() and not begun and any(p.name != "lock" and RESOLVED not in p.name for p in root.iterdir()):
             raise ValueError(f"--output-dir {str(root)!r} is not empty and holds no run")
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"--output-dir {str(root)!r} cannot be made: {error.strerror}") from None
-        self._take_lock(root)
+        self._lock = self._take_lock(root)
         if begun:
-            self._compare(root)
+            try:
+                self._compare(root)
+            except ValueError:
+                self._lock.close()
+                raise
+        if not begun:  # before anything else is there: a folder that holds more than the lock holds a run
+            write_whole(root / RESOLVED, yaml.safe_dump(self._recipe, sort_keys=False, allow_unicode=True).encode())
         kill_marked(str(root))
         for folder in (self.paths.logs, self.paths.dataset, self.paths.rejects, self.paths.train):
             folder.mkdir(exist_ok=True)
-        if not begun:
-            write_whole(root / RESOLVED, yaml.safe_dump(self._recipe, sort_keys=False, allow_unicode=True).encode())
         os.environ[RUN_MARK] = str(root)
         return self.paths
 
@@ -130,27 +158,55 @@ class HeldRunDirectory:
         if self._new and mistaken and not _has_attempts(self.paths.journal):
             shutil.rmtree(self.paths.root)  # the mended command may use the folder again
 
-    def _take_lock(self, root: Path) -> None:
-        self._lock = (root / "lock").open("a+")
+    @staticmethod
+    def _take_lock(root: Path) -> IO[str]:
+        lock = (root / "lock").open("a+", encoding="ascii")
         try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a record lock: no child inherits it
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a record lock: no child inherits it
         except OSError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "unknown"
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
             raise ValueError(f"{str(root)!r} is in use by process {holder}") from None
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
+        with named(root):
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+        return lock
 
     def _compare(self, root: Path) -> None:
-        before, now = _flat(read_yaml(root / RESOLVED)), _flat(self._recipe)
+        """Refuse a recipe that would make something else; teachers may join, and be served in another way."""
+        recorded = read_yaml(root / RESOLVED)
+        before, now = _flat(_by_teacher(recorded)), _flat(_by_teacher(self._recipe))
+        known = [teacher["name"] for teacher in recorded["teachers"]]
+        joined = [teacher["name"] for teacher in self._recipe["teachers"] if teacher["name"] not in known]
+        now = {key: value for key, value in now.items() if not any(key.startswith(f"teachers.{n}.") for n in joined)}
         for key in sorted(before.keys() | now.keys()):
-            if any(key == free or key.startswith(free + ".") for free in FREE_ON_RESUME):
+            free_keys = (*FREE_ON_RESUME, "pack.teachers") if joined else FREE_ON_RESUME
+            if any(key == free or key.startswith(free + ".") for free in free_keys):
                 continue
             if before.get(key) != now.get(key):
                 raise ValueError(
                     f"--resume with another recipe: {key} was {before.get(key)!r} and is now {now.get(key)!r}"
                 )
+        if joined:
+            write_whole(root / RESOLVED, yaml.safe_dump(self._recipe, sort_keys=False, allow_unicode=True).encode())
+
+
+def _check_folder(root: Path) -> None:
+    """Raise OSError where the path cannot name a folder."""
+    try:
+        status = root.stat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder")
+
+
+def _by_teacher(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with what makes a teacher's answers under its name, without how it is served."""
+    teachers = {teacher["name"]: {key: teacher.get(key) for key in ANSWERS_FROM} for teacher in recipe["teachers"]}
+    return {**recipe, "teachers": teachers}
 
 
 def _has_attempts(journal: Path) -> bool:

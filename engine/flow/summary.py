@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from reasonmill.engine.flow.costs import read_costs
+from reasonmill.engine.flow.release import LAST_PACKED_STATE
 from reasonmill.engine.flow.run_directory import RunDirectory
 from reasonmill.engine.flow.trace import overlap_ratio, read_spans, training_spans, union_length, write_trace
 from reasonmill.engine.recipe import Recipe
@@ -33,6 +35,9 @@ def write_summary(recipe: Recipe, paths: RunDirectory, state: str, counters: Cou
     finally:
         connection.close()
     generating = union_length(busy.get("generate", []))
+    sessions = _sessions(paths.root / "metrics.jsonl")
+    wall_s = sum(sessions) if sessions else (last - first if first is not None and last is not None else 0.0)
+    tokens = figures["accepted_tokens"]
     summary = {
         "run": recipe.run.name,
         "seed": recipe.run.seed,
@@ -40,13 +45,14 @@ def write_summary(recipe: Recipe, paths: RunDirectory, state: str, counters: Cou
         "started_unix_s": first,
         "ended_unix_s": last,
         **figures,
-        "goodput_tokens_per_s": figures["accepted_tokens"] / generating if generating else None,
+        "wall_s": wall_s,  # of all sessions, without the time between them
+        "sessions": len(sessions),
+        "goodput_tokens_per_s": tokens / generating if generating else None,  # of the time with a generation open
+        "goodput_of_run_tokens_per_s": tokens / wall_s if wall_s else None,
         "overlap_ratio": overlap_ratio(busy),
         **_training_figures(paths.train / "metrics.jsonl"),
         "pass_at_1": _pass_at_1(paths.root / "evaluation.json"),
-        "stages": _stages(
-            paths.root / "metrics.jsonl", busy, last - first if first is not None and last is not None else 0.0
-        ),
+        "stages": _stages(paths.root / "metrics.jsonl", busy, wall_s),
         "restarts": {name: n for name, n in sorted(counters.items()) if "restart" in name or "fault" in name},
         "hardware": {"machine": platform.machine(), "cores": len(os.sched_getaffinity(0))},
         "versions": {"python": platform.python_version(), **_versions()},
@@ -65,7 +71,7 @@ def _journal_figures(connection: sqlite3.Connection) -> dict[str, Any]:
         return {str(key): int(value) for key, value in connection.execute(sql)}
 
     queries_in = connection.execute("SELECT value FROM meta WHERE key = 'queries_in'").fetchone()
-    state_row = connection.execute("SELECT packed_state FROM releases ORDER BY slot DESC LIMIT 1").fetchone()
+    state_row = connection.execute(LAST_PACKED_STATE).fetchone()
     packed = orjson.loads(state_row[0]) if state_row else {}
     accepted = (
         "FROM pairs JOIN attempts USING (ordinal, teacher, number)"  # pairs without an accepted attempt have no number
@@ -81,6 +87,10 @@ def _journal_figures(connection: sqlite3.Connection) -> dict[str, Any]:
             "SELECT reason, count(*) FROM rejects WHERE teacher != '' AND stage = 'attempt' GROUP BY reason"
             " ORDER BY 2 DESC, 1"
         ),
+        "withheld": table(
+            "SELECT reason, count(*) FROM rejects WHERE stage = 'intersect' GROUP BY reason ORDER BY 2 DESC, 1"
+        ),
+        "samples": one("SELECT coalesce(sum(num_rows), 0) FROM shards"),
         "attempts": one("SELECT count(*) FROM attempts"),
         "attempts_by_number_accepted": table(f"SELECT number, count(*) {accepted} GROUP BY number ORDER BY 1"),
         "accepted_tokens": one(f"SELECT coalesce(sum(completion_tokens), 0) {accepted}"),
@@ -90,15 +100,27 @@ def _journal_figures(connection: sqlite3.Connection) -> dict[str, Any]:
         if packed.get("num_rows")
         else None,
         "documents_packed": packed.get("num_documents"),
-        "excluded_too_long": one("SELECT count(*) FROM rejects WHERE reason = 'too_long'"),
+        "costs": read_costs(connection),
+        "excluded_too_long": one(
+            "SELECT coalesce(sum(coalesce(json_array_length(CAST(evidence AS TEXT), '$.attempts'), 1)), 0)"
+            " FROM rejects WHERE stage = 'pack'"
+        ),
     }
 
 
+REJECT_FILES = {
+    "removed": "teacher = ''",  # queries that left before they were asked
+    "unanswered": "teacher != '' AND stage NOT IN ('intersect', 'pack')",  # pairs without an accepted attempt
+    "withheld": "stage = 'intersect'",  # accepted, and not in the dataset
+    "unpacked": "stage = 'pack'",  # in the dataset, and not in the packed rows
+}
+
+
 def write_rejects(connection: sqlite3.Connection, folder: Path) -> None:
-    """`removed.jsonl`: queries that left; `unanswered.jsonl`: pairs without a sample."""
-    for name, condition in (("removed", "= ''"), ("unanswered", "!= ''")):
+    """One file for each way out, so that each adds up with a figure of the summary."""
+    for name, condition in REJECT_FILES.items():
         rows = connection.execute(
-            f"SELECT query_id, stage, reason, teacher, evidence FROM rejects WHERE teacher {condition}"
+            f"SELECT query_id, stage, reason, teacher, evidence FROM rejects WHERE {condition}"
             " ORDER BY query_id, teacher"
         )
         lines = (
@@ -140,6 +162,20 @@ def _pass_at_1(path: Path) -> dict[str, Any]:
             else:
                 found[result["role"]] = result["pass_at_1"]
     return found
+
+
+def _sessions(metrics: Path) -> list[float]:
+    """Seconds of each session of the run: from its start to its last line, also of one that was killed."""
+    ends: dict[float, float] = {}
+    if metrics.exists():
+        with metrics.open("rb") as stream:
+            for line in stream:
+                try:
+                    tick = orjson.loads(line)
+                    ends[tick["session_unix_s"]] = tick["unix_s"]
+                except (orjson.JSONDecodeError, KeyError):  # a torn line, or an earlier version's
+                    continue
+    return [end - start for start, end in ends.items()]
 
 
 def _stages(metrics: Path, busy: dict[str, list[tuple[float, float]]], wall_s: float) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""What a run says of itself while it runs: counters, spans, busy times of stages, waits of channels."""
+"""What a run says of itself while it runs: counters, spans, busy times of stages, waits of channels. What is kept, in
+memory and on disk, does not grow with the number of items: past MAX_SPANS of a stage, spans merge into stretches.
+"""
 
 import time
 from collections import Counter
@@ -11,6 +13,29 @@ import orjson
 
 from reasonmill.engine.flow.channel import Channel
 from reasonmill.engine.flow.trace import SpanLog
+from reasonmill.engine.store.aside import named
+
+MAX_SPANS = 50_000  # of one stage that are written one by one: 6 MB, and what a trace viewer still opens at once
+SAME_STRETCH_S = 0.01  # idle time of a stage that does not end a stretch
+
+
+class _Stretch:
+    """A time through which a stage was at work without a break, its spans merged into one."""
+
+    def __init__(self, now: float) -> None:
+        self.start = self.end = self._since = now
+        self.items = 0
+        self._open_s = 0.0  # number of open spans, integrated over time
+
+    def pass_time(self, now: float, active: int) -> None:
+        self._open_s += (now - self._since) * active
+        self._since = now
+        if active:
+            self.end = now
+
+    def mean_open(self) -> float:
+        length = self.end - self.start
+        return self._open_s / length if length > 0 else 1.0
 
 
 class _Meter:
@@ -19,6 +44,7 @@ class _Meter:
     def __init__(self) -> None:
         self.active = 0
         self.items = 0
+        self.stretch: _Stretch | None = None  # once the stage has MAX_SPANS
         self._since = 0.0
         self._busy_s = 0.0
 
@@ -40,15 +66,18 @@ class _Meter:
 class Telemetry:
     """Figures of one process of a run; `metrics.jsonl` gets a line at every `tick`."""
 
-    def __init__(self, run_folder: Path) -> None:
+    def __init__(self, run_folder: Path, *, max_spans: int = MAX_SPANS) -> None:
         logs = run_folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self._spans = SpanLog(logs / "spans.jsonl")
-        self._metrics = (run_folder / "metrics.jsonl").open("ab", buffering=0)
+        self._metrics_path = run_folder / "metrics.jsonl"
+        self._metrics = self._metrics_path.open("ab", buffering=0)
         self._meters: dict[str, _Meter] = {}
         self._channels: list[Channel[Any]] = []
+        self._max_spans = max_spans
         self.counters: Counter[str] = Counter()
         self.started_unix_s = time.time()
+        self._unix_offset_s = self.started_unix_s - time.perf_counter()
 
     def watch(self, channel: Channel[Any]) -> None:
         """Report the waits of a channel."""
@@ -61,9 +90,15 @@ class Telemetry:
     @contextmanager
     def work(self, category: str, name: str, **args: Any) -> Iterator[None]:
         """Time one piece of a stage's work and write its span."""
-        meter = self._meters.setdefault(category, _Meter())
+        meter = self._meters.get(category)
+        if meter is None:
+            meter = self._meters[category] = _Meter()
+        if meter.items >= self._max_spans:
+            with self._merged(category, meter):
+                yield
+            return
         lane = self._spans.take_lane(category)
-        started_unix_s, started = time.time(), time.perf_counter()
+        started = time.perf_counter()
         meter.enter(started)
         try:
             yield
@@ -71,7 +106,40 @@ class Telemetry:
             ended = time.perf_counter()
             meter.leave(ended)
             self._spans.give_lane(category, lane)
-            self._spans.write(category, name, lane, started_unix_s, ended - started, args)
+            self._spans.write(category, name, lane, started + self._unix_offset_s, ended - started, args)
+
+    @contextmanager
+    def _merged(self, category: str, meter: _Meter) -> Iterator[None]:
+        """One piece of work as a part of the stage's stretch."""
+        started = time.perf_counter()
+        stretch = meter.stretch
+        if stretch is None:
+            stretch = meter.stretch = _Stretch(started)
+        elif meter.active == 0 and started - stretch.end > SAME_STRETCH_S:
+            self._end_stretch(category, meter)
+            stretch = meter.stretch = _Stretch(started)
+        stretch.pass_time(started, meter.active)
+        meter.enter(started)
+        try:
+            yield
+        finally:
+            ended = time.perf_counter()
+            assert meter.stretch is not None, "a stretch is replaced, never dropped, while its stage is at work"
+            meter.stretch.pass_time(ended, meter.active)
+            meter.stretch.items += 1
+            meter.leave(ended)
+
+    def _end_stretch(self, category: str, meter: _Meter) -> None:
+        """Write a stage's stretch; the next one begins here while the stage is at work."""
+        now, stretch = time.perf_counter(), meter.stretch
+        if stretch is None:
+            return
+        stretch.pass_time(now, meter.active)
+        if stretch.end > stretch.start:
+            args = {"spans": stretch.items, "open": round(stretch.mean_open(), 2)}
+            start = stretch.start + self._unix_offset_s
+            self._spans.write(category, "many", 0, start, stretch.end - stretch.start, args)
+        meter.stretch = _Stretch(now) if meter.active else None
 
     def active(self, category: str) -> int:
         """Pieces of a stage's work that are under way."""
@@ -79,14 +147,18 @@ class Telemetry:
         return meter.active if meter else 0
 
     def tick(self) -> None:
-        """Write counters and channels of this moment."""
+        """Write counters and channels of this moment. Raises OSError that names the file."""
+        for category, meter in self._meters.items():
+            self._end_stretch(category, meter)
         self._spans.flush()
         line = {
             "unix_s": time.time(),
+            "session_unix_s": self.started_unix_s,
             "counters": dict(self.counters),
             "channels": {c.name: self._channel(c) for c in self._channels},
         }
-        self._metrics.write(orjson.dumps(line) + b"\n")
+        with named(self._metrics_path):
+            self._metrics.write(orjson.dumps(line) + b"\n")
 
     def channels(self) -> dict[str, dict[str, float]]:
         """Size, items and waits of each watched channel."""
@@ -100,10 +172,12 @@ class Telemetry:
         ]
 
     def close(self) -> None:
-        """Write what is left."""
-        self.tick()
-        self._spans.close()
-        self._metrics.close()
+        """Write what is left. Raises OSError that names the file, and has closed both files then too."""
+        try:
+            self.tick()
+        finally:
+            self._metrics.close()
+            self._spans.close()
 
     @staticmethod
     def _channel(channel: Channel[Any]) -> dict[str, float]:

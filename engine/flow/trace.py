@@ -1,15 +1,17 @@
 """Spans of a run: written as they end, one JSON line each, and gathered into a Chrome trace that Perfetto opens.
 
-Spans of one track never overlap: each takes the lowest free lane of its category, so lanes show concurrency.
+Spans of one track never overlap: each takes the lowest free lane of its category, so lanes show concurrency. Lane 0 is
+for stretches: many spans merged into one, with their number and how many were open at once.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 
-from reasonmill.engine.store.aside import whole_file
+from reasonmill.engine.store.aside import named, whole_file
 
 OVERLAPPING = ("generate", "verify", "train")  # the stages whose overlap makes a run a stream
 _PROCESS_IDS = {"curate": 1, "generate": 2, "verify": 3, "pack": 4, "train": 5, "evaluate": 6}
@@ -19,6 +21,7 @@ class SpanLog:
     """Appends finished spans to a file; a run that is killed keeps all but the last moment's."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._stream: BinaryIO = path.open("ab", buffering=2**16)
         self._free: dict[str, list[int]] = {}
         self._lanes: dict[str, int] = {}
@@ -27,26 +30,28 @@ class SpanLog:
         """Lowest free lane of a category."""
         free = self._free.setdefault(category, [])
         if free:
-            free.sort(reverse=True)
-            return free.pop()
+            return heapq.heappop(free)
         self._lanes[category] = self._lanes.get(category, 0) + 1
         return self._lanes[category]
 
     def give_lane(self, category: str, lane: int) -> None:
         """Return a lane."""
-        self._free[category].append(lane)
+        heapq.heappush(self._free[category], lane)
 
     def write(self, category: str, name: str, lane: int, start_unix_s: float, duration_s: float, args: Any) -> None:
         """Append one span."""
-        self._stream.write(orjson.dumps([category, name, lane, start_unix_s, duration_s, args]) + b"\n")
+        with named(self._path):
+            self._stream.write(orjson.dumps([category, name, lane, start_unix_s, duration_s, args]) + b"\n")
 
     def flush(self) -> None:
         """Hand what was written to the kernel."""
-        self._stream.flush()
+        with named(self._path):
+            self._stream.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        with named(self._path):
+            self._stream.close()
 
 
 def read_spans(path: Path) -> Iterator[tuple[str, str, int, float, float, Any]]:

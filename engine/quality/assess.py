@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reasonmill.engine.quality.repetition import commonest_ngram_count, longest_run, words_of
+from reasonmill.engine.quality.repetition import repetition
 from reasonmill.engine.quality.settings import QualitySettings
 from reasonmill.engine.quality.structure import structure_fault
 from reasonmill.engine.records import Attempt
@@ -13,20 +13,20 @@ from reasonmill.verify.verdict import Verdict
 def assess(attempt: Attempt, verdict: Verdict, settings: QualitySettings) -> tuple[Verdict, dict[str, float]]:
     """The verdict after the quality checks, and their figures. A failed check keeps the score and names itself."""
     parts = split_response(attempt.text)
-    words = words_of(attempt.text)
+    repeated = repetition(attempt.text, settings.repetition_ngram)
     figures = {
-        "num_words": float(len(words)),
-        "commonest_ngram_count": float(commonest_ngram_count(words, settings.repetition_ngram)),
-        "longest_run": float(longest_run(words)),
+        "num_words": float(repeated.num_words),
+        "commonest_ngram_count": float(repeated.commonest_ngram_count),
+        "longest_run": float(repeated.longest_run),
     }
     fault = structure_fault(
         attempt.text, parts, require_think=settings.require_think, require_answer=settings.require_answer
     )
     if fault is None and attempt.finish_reason == "length":
         fault = "unfinished"
-    if fault is None and figures["commonest_ngram_count"] > settings.max_ngram_count:
+    if fault is None and repeated.commonest_ngram_count > settings.max_ngram_count:
         fault = "repeated_ngram"
-    if fault is None and figures["longest_run"] > settings.max_consecutive_repeats:
+    if fault is None and repeated.longest_run > settings.max_consecutive_repeats:
         fault = "consecutive_repetition"
     if fault is None:
         return verdict, figures

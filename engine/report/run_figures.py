@@ -63,6 +63,8 @@ class RunFigures:
             "pairs": sum(journal.pairs.values()),
             "accepted": sum(journal.accepted.values()),
             "unanswered": dict(journal.unanswered),
+            "withheld": {reason: n for (stage, reason), n in journal.pair_rejects.items() if stage == "intersect"},
+            "samples": self.dataset.num_samples or None,
             "attempts": sum(journal.attempts.values()),
             "attempts_by_number_accepted": {str(k): v for k, v in journal.accepted_by_number.items()},
             "generated_tokens": journal.generated_tokens,
@@ -83,7 +85,7 @@ def gather(run_dir: Path) -> RunFigures:
     except JournalError as error:
         files.missing.append(f"journal.sqlite: {error}; acceptance by category and failed attempts are not shown.")
     figures.timeline = _timeline(files)
-    for name in ("removed.jsonl", "unanswered.jsonl"):
+    for name in ("removed.jsonl", "unanswered.jsonl", "withheld.jsonl", "unpacked.jsonl"):
         for line in read_json_lines(run_dir / "rejects" / name):
             figures.removed_examples.setdefault(str(line.get("reason")), line)
     broken = {text.partition(":")[0] for text in figures.dataset.unreadable}

@@ -33,7 +33,10 @@ class RunFiles:
 
     @property
     def wall_s(self) -> float | None:
-        """Seconds from start to end, or to the last line of metrics."""
+        """Seconds at work, else from start to end, or to the last line of metrics."""
+        whole = self.summary.get("wall_s")
+        if isinstance(whole, int | float) and not isinstance(whole, bool):
+            return float(whole)
         start, end = self.summary.get("started_unix_s"), self.summary.get("ended_unix_s")
         if end is None and self.ticks:
             end = self.ticks[-1].get("unix_s")

@@ -26,40 +26,42 @@ class Timeline:
 def read_timeline(path: Path, *, num_intervals: int = NUM_INTERVALS) -> Timeline | None:
     """Timeline of a Chrome trace; None where it holds no span. Raises ValueError for a file that is no trace."""
     first, last = float("inf"), float("-inf")
-    for _, start, end in read_spans(path):
+    for _, start, end, _ in read_spans(path):
         first, last = min(first, start), max(last, end)
     if not last > first:
         return None
     width = (last - first) / num_intervals
     open_spans: dict[str, NDArray[np.float64]] = {}
     num_spans: dict[str, int] = {}
-    for category, start, end in read_spans(path):
+    for category, start, end, args in read_spans(path):
         covered = open_spans.setdefault(category, np.zeros(num_intervals))
-        num_spans[category] = num_spans.get(category, 0) + 1
-        _cover(covered, (start - first) / width, (end - first) / width)
+        num_spans[category] = num_spans.get(category, 0) + int(args.get("spans", 1))
+        _cover(covered, (start - first) / width, (end - first) / width, float(args.get("open", 1.0)))
     return Timeline(start_s=first, end_s=last, open_spans=open_spans, num_spans=num_spans)
 
 
-def _cover(covered: NDArray[np.float64], start: float, end: float) -> None:
+def _cover(covered: NDArray[np.float64], start: float, end: float, weight: float) -> None:
     """Add the span [start, end], in intervals, to the intervals it covers, in part or whole."""
     low, high = int(start), min(int(end), len(covered) - 1)
     if low >= high:
-        covered[min(low, len(covered) - 1)] += end - start
+        covered[min(low, len(covered) - 1)] += weight * (end - start)
         return
-    covered[low] += low + 1 - start
-    covered[low + 1 : high] += 1.0
-    covered[high] += end - high
+    covered[low] += weight * (low + 1 - start)
+    covered[low + 1 : high] += weight
+    covered[high] += weight * (end - high)
 
 
-def read_spans(path: Path) -> Iterator[tuple[str, float, float]]:
-    """(category, start, end) in s of each complete event. Raises ValueError for a file that is no Chrome trace."""
+def read_spans(path: Path) -> Iterator[tuple[str, float, float, dict[str, Any]]]:
+    """(category, start, end, args) of each complete event, times in s; a stretch of merged spans has their number and
+    how many were open in its args. Raises ValueError for a file that is no Chrome trace.
+    """
     for event in _events(path):
         if event.get("ph") == "X":
             try:
                 start, length = float(event["ts"]) / 1e6, float(event["dur"]) / 1e6
             except (KeyError, TypeError, ValueError):
                 continue
-            yield str(event.get("cat", "")), start, start + max(length, 0.0)
+            yield str(event.get("cat", "")), start, start + max(length, 0.0), event.get("args") or {}
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,17 @@ SUFFIX = ".writing"  # of the file aside; left behind only by a process that was
 
 
 @contextmanager
+def named(path: Path) -> Iterator[None]:
+    """An OSError of the block that names no file names `path`: that of a write to an open file does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+@contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Stream whose content becomes `path` when the block ends without an exception. Makes the folder if need be.
 

@@ -176,7 +176,9 @@ def _funnel(summary: Mapping[str, Any]) -> str:
         ["question × teacher pairs", _count(summary.get("pairs"))],
     ]
     rows += [[f"– not answered: {_code(reason)}", _count(n)] for reason, n in _largest(summary.get("unanswered"))]
-    rows += [["accepted", _count(summary.get("accepted"))], ["attempts made", _count(summary.get("attempts"))]]
+    rows += [["accepted", _count(summary.get("accepted"))]]
+    rows += [[f"– accepted, withheld: {_code(reason)}", _count(n)] for reason, n in _largest(summary.get("withheld"))]
+    rows += [["attempts made", _count(summary.get("attempts"))]]
     return (
         "## What was removed\n\n" + _table(["", "number"], rows) + "\n`rejects/removed.jsonl` names every removed"
         " question with its reason and the evidence.\n"
@@ -277,7 +279,7 @@ def _summary(run_dir: Path) -> Mapping[str, Any]:
 
 def _recipe(run_dir: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load((run_dir / "recipe.resolved.yaml").read_text())
-    except (FileNotFoundError, yaml.YAMLError):
+        content = yaml.safe_load((run_dir / "recipe.resolved.yaml").read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}

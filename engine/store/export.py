@@ -23,6 +23,11 @@ from reasonmill.engine.store.shards import (
     shard_paths,
 )
 
+_OWN_FOLDERS = ("dataset", "rejects", "packed", "train", "student", "inputs", "logs")
+_OWN_FILES = (
+    *("recipe.resolved.yaml", "journal.sqlite", "evaluation.json", "metrics.jsonl", "summary.json", "trace.json"),
+    *("report.html", "analysis.json", "README.md", "lock"),
+)
 _SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt"}
 _RELEASED_ROLES = {"user": "human", "assistant": "assistant"}
 
@@ -42,6 +47,7 @@ def export_run(
     """
     if form not in FORMS:
         raise ValueError(f"format {form!r} is none of {', '.join(FORMS)}")
+    _refuse_own(run_dir, output)
     shards = shard_paths(run_dir, teachers=teachers, categories=categories)
     if not shards:
         raise ValueError(f"{str(run_dir / 'dataset')!r} holds no shards{_selection(teachers, categories)}")
@@ -54,6 +60,16 @@ def export_run(
             lines.write(orjson.dumps(convert(row), option=orjson.OPT_APPEND_NEWLINE))
             num_rows += 1
     return num_rows
+
+
+def _refuse_own(run_dir: Path, output: Path) -> None:
+    """Raise ValueError where `output` is a file of the run, or would lie among them."""
+    root, target = run_dir.resolve(), output.resolve()
+    if not target.is_relative_to(root):
+        return
+    first = target.relative_to(root).parts[:1]
+    if not first or first[0].startswith(_OWN_FILES) or first[0] in _OWN_FOLDERS:
+        raise ValueError(f"--output {str(output)!r} is the run's own: choose a file outside of it")
 
 
 def to_released(row: dict[str, Any]) -> dict[str, Any]:

@@ -66,9 +66,12 @@ class Journal:
         assert self._task is not None, "left a journal that was never entered"
         await asyncio.shield(self._task)
         loop = asyncio.get_running_loop()
-        for thread, connection in ((self._read_thread, self._reader), (self._write_thread, self._writer)):
+        for thread, connection, close in (
+            (self._read_thread, self._reader, sqlite3.Connection.close),
+            (self._write_thread, self._writer, _close_whole),
+        ):
             if connection is not None:
-                await loop.run_in_executor(thread, connection.close)
+                await loop.run_in_executor(thread, close, connection)
             thread.shutdown()
 
     async def say(self, *statements: Statement) -> None:
@@ -147,6 +150,19 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise JournalError(f"journal {str(path)!r} cannot be opened: {error}") from error
     return connection
+
+
+def _close_whole(connection: sqlite3.Connection) -> None:
+    """Close the writer's connection so that the journal is one file, which later readers leave as it is."""
+    try:
+        connection.execute("PRAGMA busy_timeout=0")
+        connection.execute("PRAGMA journal_mode=DELETE")
+    except (
+        sqlite3.OperationalError
+    ):  # somebody reads it, or the disk is full: the log stays beside it, which is as good
+        pass
+    finally:
+        connection.close()
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:

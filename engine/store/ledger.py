@@ -1,6 +1,7 @@
 """What the journal says about queries, attempts and pairs: every statement and every question in one place."""
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,12 @@ def remove(ordinal: int, reject: Reject) -> list[Statement]:
     return [Statement("UPDATE queries SET admitted = 0 WHERE ordinal = ?", (ordinal,)), insert_reject(reject)]
 
 
+def find_teacher(ordinal: int, query_id: str) -> list[Statement]:
+    """A query that was removed because no teacher took it has one now."""
+    taken_back = "DELETE FROM rejects WHERE query_id = ? AND teacher = '' AND reason = 'no_teacher'"
+    return [Statement(taken_back, (query_id,)), *admit([ordinal])]
+
+
 def insert_reject(reject: Reject) -> Statement:
     """What left the run; said again after a crash, it stands once."""
     return Statement(
@@ -56,7 +63,7 @@ def insert_attempt(ordinal: int, attempt: Attempt) -> Statement:
     """A generated answer, not judged yet."""
     return Statement(
         "INSERT INTO attempts (ordinal, teacher, number, seed, text, finish_reason, prompt_tokens,"
-        " completion_tokens, duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " completion_tokens, duration_s, replica, saved_tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             ordinal,
             attempt.teacher,
@@ -67,6 +74,8 @@ def insert_attempt(ordinal: int, attempt: Attempt) -> Statement:
             attempt.prompt_tokens,
             attempt.completion_tokens,
             attempt.duration_s,
+            attempt.replica,
+            attempt.saved_tokens,
         ),
     )
 
@@ -111,46 +120,82 @@ def read_query(connection: sqlite3.Connection, ordinal: int) -> Query:
     return query_from_json(orjson.loads(row[0]))
 
 
+def read_without_teacher(connection: sqlite3.Connection, first: int, last: int) -> set[int]:
+    """Ordinals from first to last of queries that were removed because no teacher took them."""
+    rows = connection.execute(
+        "SELECT ordinal FROM queries JOIN rejects ON query_id = id AND teacher = '' AND reason = 'no_teacher'"
+        " WHERE ordinal BETWEEN ? AND ?",
+        (first, last),
+    )
+    return {row[0] for row in rows}
+
+
 def read_settled(connection: sqlite3.Connection, first: int, last: int) -> dict[tuple[int, str], int | None]:
     """Accepted attempt number, or None, of each settled pair with first <= ordinal <= last."""
     rows = connection.execute("SELECT ordinal, teacher, number FROM pairs WHERE ordinal BETWEEN ? AND ?", (first, last))
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def read_decided_at(connection: sqlite3.Connection, first: int, last: int) -> dict[int, tuple[int, int]]:
-    """For ordinals from first to last: the last attempt over their settled pairs, and how many pairs are settled."""
+def read_decided_at(
+    connection: sqlite3.Connection, first: int, last: int, teachers: Sequence[str]
+) -> dict[int, tuple[int, int]]:
+    """For ordinals from first to last: the last attempt over their settled pairs with these teachers, and how many of
+    these pairs are settled.
+    """
     rows = connection.execute(
-        "SELECT ordinal, max(last), count(*) FROM pairs WHERE ordinal BETWEEN ? AND ? GROUP BY ordinal", (first, last)
+        "SELECT ordinal, max(last), count(*) FROM pairs WHERE ordinal BETWEEN ? AND ?"
+        f" AND teacher IN ({', '.join('?' * len(teachers))}) GROUP BY ordinal",
+        (first, last, *teachers),
     )
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def read_attempts(connection: sqlite3.Connection, ordinal: int, teacher: str) -> list[JudgedAttempt]:
-    """The attempts of a pair by number."""
+def read_decided_blocks(
+    teachers: Sequence[str], block_queries: int, connection: sqlite3.Connection
+) -> list[tuple[int, int]]:
+    """(block of so many ordinals, last attempt) of the queries that have a settled pair with these teachers."""
+    return connection.execute(
+        "SELECT DISTINCT ordinal / ?, last FROM (SELECT ordinal, max(last) AS last FROM pairs"
+        f" WHERE teacher IN ({', '.join('?' * len(teachers))}) GROUP BY ordinal)",
+        (block_queries, *teachers),
+    ).fetchall()
+
+
+def read_history(
+    connection: sqlite3.Connection, first: int, last: int
+) -> dict[tuple[int, str], tuple[JudgedAttempt, ...]]:
+    """The attempts of each pair with first <= ordinal <= last that has any, by number."""
     rows = connection.execute(
         f"SELECT {_ATTEMPT_COLUMNS} FROM attempts JOIN queries USING (ordinal)"
-        " WHERE ordinal = ? AND teacher = ? ORDER BY number",
-        (ordinal, teacher),
+        " WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal, teacher, number",
+        (first, last),
     )
-    return [_judged(row) for row in rows]
+    found: dict[tuple[int, str], list[JudgedAttempt]] = defaultdict(list)
+    for row in rows:
+        judged = _judged(row)
+        found[judged.ordinal, judged.attempt.teacher].append(judged)
+    return {pair: tuple(attempts) for pair, attempts in found.items()}
 
 
 def read_accepted(
-    connection: sqlite3.Connection, first: int, last: int, teachers: Sequence[str]
+    connection: sqlite3.Connection, ordinals: Sequence[int], teachers: Sequence[str], *, everything: bool = False
 ) -> list[JudgedAttempt]:
-    """Accepted attempts with first <= ordinal <= last, by ordinal and then in the order of `teachers`."""
-    rows = connection.execute(
-        f"SELECT {_ATTEMPT_COLUMNS} FROM pairs JOIN attempts USING (ordinal, teacher, number)"
-        " JOIN queries USING (ordinal) WHERE ordinal BETWEEN ? AND ?",
-        (first, last),
+    """The accepted attempt of each pair of these queries and teachers that has one, or all its accepted attempts with
+    `everything`; by ordinal, then in the order of `teachers`, then by number.
+    """
+    which = "pairs.number IS NOT NULL AND outcome = 'pass'" if everything else "attempts.number = pairs.number"
+    sql = (
+        f"SELECT {_ATTEMPT_COLUMNS} FROM pairs JOIN attempts USING (ordinal, teacher)"
+        f" JOIN queries USING (ordinal) WHERE ordinal = ? AND {which} AND teacher IN ({', '.join('?' * len(teachers))})"
     )
+    rows = (row for ordinal in ordinals for row in connection.execute(sql, (ordinal, *teachers)))
     place = {teacher: index for index, teacher in enumerate(teachers)}
-    return sorted((_judged(row) for row in rows), key=lambda j: (j.ordinal, place[j.attempt.teacher]))
+    return sorted((_judged(row) for row in rows), key=lambda j: (j.ordinal, place[j.attempt.teacher], j.attempt.number))
 
 
 _ATTEMPT_COLUMNS = (
-    "ordinal, id, teacher, number, seed, text, finish_reason, prompt_tokens, completion_tokens, duration_s,"
-    " outcome, score, verifier, attempts.reason, detail, verify_s, quality"
+    "ordinal, id, teacher, attempts.number, seed, text, finish_reason, prompt_tokens, completion_tokens, duration_s,"
+    " outcome, score, verifier, attempts.reason, detail, verify_s, quality, replica, saved_tokens"
 )
 
 
@@ -172,6 +217,8 @@ def _judged(row: tuple[Any, ...]) -> JudgedAttempt:
             prompt_tokens=row[7],
             completion_tokens=row[8],
             duration_s=row[9],
+            replica=row[17],
+            saved_tokens=row[18],
         ),
         verdict=verdict,
         quality=orjson.loads(row[16]) if row[16] else {},

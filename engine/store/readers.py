@@ -43,6 +43,13 @@ def _unreadable(place: str, error: str) -> Reject:
 
 def query_from_json(value: dict[str, Any], *, category: str | None = None, source: str = "") -> Query:
     """Query of one parsed row. Raises ValueError that names the key and the value at fault."""
+    try:
+        return _query(value, category, source)
+    except RecursionError:
+        raise ValueError("the row is nested too deep") from None
+
+
+def _query(value: dict[str, Any], category: str | None, source: str) -> Query:
     origin = _origin(value)
     messages = _messages(value)
     chosen = value.get("category") or origin.get("category") or category or "other"
@@ -141,4 +148,8 @@ def _object(value: Any, key: str) -> dict[str, Any] | None:
             raise ValueError(f"{key} is text that is not JSON: {value[:80]!r}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{key} is {type(value).__name__}, expected an object")
+    try:
+        orjson.dumps(value)
+    except TypeError as error:  # bytes of a parquet file, or nested deeper than orjson writes
+        raise ValueError(f"{key} is no JSON: {error}") from None
     return value

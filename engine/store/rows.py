@@ -1,5 +1,6 @@
 """Rows of any text input, one at a time: `.jsonl`, `.jsonl.zst`, `.json` and `.parquet`. A row that cannot be read
-is a row with an error and its line number, never a crash and never the end of the file.
+is a row with an error and its line number, never a crash and never the end of the file. A file that is cut off or
+damaged, so that nobody knows how many rows are lost, is an error that names it.
 """
 
 import io
@@ -10,6 +11,8 @@ from typing import Any
 
 import orjson
 import zstandard
+
+from reasonmill.engine.store.zst_frames import check_whole
 
 MAX_LINE_BYTES = 64 * 2**20  # a longer line is an error row: it would be a whole corpus on one line
 _PARQUET_BATCH_ROWS = 1024
@@ -27,7 +30,7 @@ class Row:
 def read_rows(path: str | Path) -> Iterator[Row]:
     """Rows of a file in order, in bounded memory but for `.json`, which is one array.
 
-    Raises FileNotFoundError, or ValueError for an unknown file type or a file that is not of its type at all.
+    Raises FileNotFoundError, or ValueError for an unknown file type, or a file that is not whole or not of its type.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,9 +72,10 @@ def _lines(stream: io.BufferedIOBase) -> Iterator[Row]:
 
 
 def _compressed_lines(path: Path) -> Iterator[Row]:
-    # long-window frames, as released by the authors of arXiv 2503.19633, need the larger limit
+    check_whole(path)
     line = 0
     with path.open("rb") as raw:
+        # long-window frames, as released by the authors of arXiv 2503.19633, need the larger limit
         decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)
         reader = io.BufferedReader(decompressor.stream_reader(raw, read_across_frames=True))
         try:
@@ -79,7 +83,7 @@ def _compressed_lines(path: Path) -> Iterator[Row]:
                 line = row.line
                 yield row
         except zstandard.ZstdError as error:
-            yield Row(line=line + 1, error=f"the compressed stream ends or breaks here: {error}")
+            raise ValueError(f"{str(path)!r}: the compressed stream breaks behind line {line}: {error}") from None
 
 
 def _array(path: Path) -> Iterator[Row]:
@@ -102,11 +106,18 @@ def _parquet(path: Path) -> Iterator[Row]:
 
     try:
         parquet = pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{str(path)!r} is not parquet: {error}") from None
     line = 0
     with parquet:
-        for batch in parquet.iter_batches(batch_size=_PARQUET_BATCH_ROWS):
-            for value in batch.to_pylist():
+        batches = parquet.iter_batches(batch_size=_PARQUET_BATCH_ROWS)
+        while True:
+            try:
+                values = next(batches).to_pylist()
+            except StopIteration:
+                return
+            except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+                raise ValueError(f"{str(path)!r} is damaged behind row {line}: {error}") from None
+            for value in values:
                 line += 1
                 yield Row(line=line, value=value)

@@ -1,6 +1,6 @@
 """Tables of the journal. Ordinals number the queries in input order: every later order is derived from them."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS attempts (
     prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL,
     duration_s REAL NOT NULL,
+    replica TEXT NOT NULL,  -- '' where the teacher has one
+    saved_tokens INTEGER NOT NULL,  -- of an answer that was broken off: what it could still have cost
     outcome TEXT,  -- NULL until verified
     score REAL,
     verifier TEXT,

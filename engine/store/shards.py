@@ -92,13 +92,23 @@ def read_batches(path: str | Path, columns: Sequence[str] | None = None) -> Iter
     """Record batches of one shard. Raises ValueError for a file that is no shard, FileNotFoundError for none."""
     try:
         shard = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{str(path)!r} is not a parquet file: {error}") from None
     with shard:
         absent = [name for name in columns or SHARD_SCHEMA.names if name not in shard.schema_arrow.names]
         if absent:
             raise ValueError(f"{str(path)!r} is not a dataset shard: it has no column {absent[0]!r}")
-        yield from shard.iter_batches(batch_size=_READ_ROWS, columns=None if columns is None else list(columns))
+        batches = shard.iter_batches(batch_size=_READ_ROWS, columns=None if columns is None else list(columns))
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (pa.ArrowException, OSError) as error:
+                raise ValueError(f"{str(path)!r} is damaged: {error}") from None
+            yield batch
 
 
 def shard_paths(run_dir: Path, *, teachers: Sequence[str] = (), categories: Sequence[str] = ()) -> list[Path]:

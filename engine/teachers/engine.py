@@ -13,16 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reasonmill.engine.teachers.engine_process import VLLM_COMMAND, EngineProcess
+from reasonmill.engine.teachers.faults import TeacherLost
 from reasonmill.engine.teachers.protocol import TeacherFault
 from reasonmill.engine.teachers.wire import Answer, EngineSpec, Loaded, Sampling
 
 RESTART_WINDOW_S = 3600.0
-
-
-class TeacherLost(TeacherFault):
-    """The teacher is gone for good."""
-
-    final = True
 
 
 class Engine:

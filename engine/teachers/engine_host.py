@@ -31,6 +31,7 @@ from reasonmill.engine.teachers.wire import (
 )
 
 BEAT_S = 1.0
+BURST_S = 0.003  # an idle engine waits so long for questions that come together: they begin as one batch
 
 
 class HostedEngine(Protocol):
@@ -101,6 +102,9 @@ class _Host:
         while True:
             working = self._engine is not None and self._engine.busy()
             self._take(wait=not working)
+            if not working:
+                time.sleep(BURST_S)
+                self._take(wait=False)
             if self._engine is not None and self._engine.busy():
                 for answer in self._engine.step():
                     self.say(answer)

@@ -43,7 +43,7 @@ class VllmTeacher:
         answer = await self._engine.ask(
             with_system_prompt(turns, self._settings.system_prompt),
             self._settings.generation_prompt,
-            self._sampling(request.seed),
+            self._sampling(request),
         )
         return Generation(
             text=answer.text,
@@ -51,16 +51,18 @@ class VllmTeacher:
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             duration_s=time.monotonic() - began,
+            saved_tokens=answer.saved_tokens,
         )
 
-    def _sampling(self, seed: int) -> Sampling:
+    def _sampling(self, request: GenerationRequest) -> Sampling:
         settings = self._settings
         return Sampling(
-            seed=seed,
+            seed=request.seed,
             temperature=settings.temperature,
             top_p=settings.top_p,
             top_k=settings.top_k,
-            max_tokens=settings.max_tokens,
+            max_tokens=min(settings.max_tokens, request.max_tokens or settings.max_tokens),
+            loop_breaker=settings.loop_breaker,
         )
 
 

@@ -4,9 +4,11 @@ The coordinator sends Load, Ask and Abort and ends by closing; the process sends
 Load, exactly one Answer or Refused for each Ask that was not aborted, and a Beat every second while it works.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
+
+from reasonmill.engine.teachers.loop_settings import LoopBreakerSettings
 
 MAX_LINE_BYTES = 64 * 2**20  # of one message: an answer of 10 M tokens
 
@@ -33,6 +35,7 @@ class Sampling:
     top_p: float
     top_k: int
     max_tokens: int
+    loop_breaker: LoopBreakerSettings = field(default_factory=LoopBreakerSettings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,13 +87,14 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """The whole answer to one Ask; finish_reason is `stop`, `length` or `abort`."""
+    """The answer to one Ask; finish_reason and saved_tokens as in Generation."""
 
     id: int
     text: str
     finish_reason: str
     prompt_tokens: int
     completion_tokens: int
+    saved_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +130,8 @@ def decode(line: bytes) -> Message:
     if kind == "Load":
         return Load(spec=EngineSpec(**fields["spec"]))
     if kind == "Ask":
-        fields["sampling"] = Sampling(**fields["sampling"])
+        sampling = fields["sampling"]
+        sampling["loop_breaker"] = LoopBreakerSettings(**sampling["loop_breaker"])
+        fields["sampling"] = Sampling(**sampling)
         fields["turns"] = tuple((role, content) for role, content in fields["turns"])
     return _KINDS[kind](**fields)  # type: ignore[no-any-return]

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reasonmill.engine.train.attention import DocumentGroups, group_documents
 from reasonmill.engine.train.loss import IGNORED
+from reasonmill.kernels.attention import Documents, documents_of
 from reasonmill.packing.reader import PackedReader
 
 
@@ -20,7 +20,7 @@ class MicroBatch:
     input_ids: Tensor
     position_ids: Tensor
     labels: Tensor
-    documents: DocumentGroups
+    documents: Documents
 
 
 def micro_batch(reader: PackedReader, rows: Sequence[int], device: torch.device | str = "cpu") -> MicroBatch:
@@ -33,7 +33,7 @@ def micro_batch(reader: PackedReader, rows: Sequence[int], device: torch.device 
             input_ids=none,
             position_ids=none,
             labels=torch.full_like(none, IGNORED),
-            documents=group_documents(np.array([0, 1]), device),
+            documents=documents_of(np.array([0, 1]), device),
         )
     ends = np.cumsum(np.concatenate([np.diff(part.cu_seqlens) for part in parts]), dtype=np.int64)
     joined = [
@@ -49,5 +49,5 @@ def micro_batch(reader: PackedReader, rows: Sequence[int], device: torch.device 
         input_ids=joined[0],
         position_ids=joined[1],
         labels=joined[2],
-        documents=group_documents(np.concatenate(([0], ends)), device),
+        documents=documents_of(np.concatenate(([0], ends)), device),
     )

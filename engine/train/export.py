@@ -47,6 +47,7 @@ def write_model_folder(
     for name in _TOKENIZER_FILES:
         if (tokenizer / name).is_file():
             shutil.copyfile(tokenizer / name, aside / name)
+    (aside / "model.safetensors").chmod((aside / "config.json").stat().st_mode)  # save_file makes it private
     for path in (*aside.iterdir(), aside):
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)

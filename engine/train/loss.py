@@ -6,18 +6,29 @@ The model and the loss are one module, so that ZeRO-3 sees every use of the head
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-IGNORED = -100  # label of a position that is no target
+from reasonmill.kernels.linear_cross_entropy import IGNORED, linear_cross_entropy, linear_cross_entropy_reference
+
+__all__ = ["IGNORED", "StudentLoss", "loss_scale"]
 
 
 class StudentLoss(nn.Module):  # type: ignore[misc]
-    """Sum of the negative log-likelihood over a micro-batch's targets, in float32."""
+    """Sum of the negative log-likelihood over a micro-batch's targets, in float32.
 
-    def __init__(self, model: nn.Module) -> None:
+    `fused`: logits are made a chunk of targets at a time and never kept; otherwise those of all targets at once.
+    """
+
+    def __init__(self, model: nn.Module, *, fused: bool = True) -> None:
         super().__init__()
         self.model: Any = model
+        self._fused = fused
+        # What some models do to their logits after the head: Gemma caps, Cohere multiplies, Granite divides.
+        config = getattr(model, "config", None)
+        self._softcap = float(getattr(config, "final_logit_softcapping", None) or 0.0)
+        self._factor = float(getattr(config, "logit_scale", None) or 1.0) / float(
+            getattr(config, "logits_scaling", None) or 1.0
+        )
         # Full class names of the transformer layers, each of which ZeRO-3 gathers as one.
         names = set(getattr(model, "_no_split_modules", None) or ())
         self.layer_classes = sorted(
@@ -25,7 +36,8 @@ class StudentLoss(nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, input_ids: Tensor, position_ids: Tensor, labels: Tensor, documents: Any) -> Tensor:
-        """`input_ids`, `position_ids`, `labels` int64[1, N], labels already shifted; `documents`: see attention.py.
+        """`input_ids`, `position_ids`, `labels` int64[1, N], labels already shifted; `documents`: see
+        kernels/attention.py.
 
         Only the supervised positions reach the head. No attention mask is given: documents are kept apart by
         `documents` (an all-ones mask would join them in transformers).
@@ -33,9 +45,16 @@ class StudentLoss(nn.Module):  # type: ignore[misc]
         hidden = self.model.model(
             input_ids=input_ids, position_ids=position_ids, use_cache=False, documents=documents
         ).last_hidden_state
+        hidden, labels = hidden.flatten(0, 1), labels.flatten()
+        if self._factor != 1.0:
+            hidden = hidden * self._factor
+        head = self.model.lm_head
+        if self._fused:
+            return linear_cross_entropy(hidden, head.weight, labels, bias_V=head.bias, softcap=self._softcap)
         chosen = labels != IGNORED
-        logits = self.model.lm_head(hidden[chosen]).float()
-        return torch.nn.functional.cross_entropy(logits, labels[chosen], reduction="sum")
+        return linear_cross_entropy_reference(
+            hidden[chosen], head.weight, labels[chosen], bias_V=head.bias, softcap=self._softcap
+        )
 
 
 def loss_scale(num_targets: int, world_size: int, accumulation: int) -> float:

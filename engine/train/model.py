@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 import torch
 
-from reasonmill.engine.train import attention
 from reasonmill.engine.train.settings import ModelShape
+from reasonmill.kernels import attention
 
 # transformers imports these when they are installed and needs none of them for a causal language model:
 # without them a rank starts 1.2 CPU seconds sooner, and a torchvision that does not fit torch cannot stop it.

@@ -52,7 +52,7 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
             write_model_folder(
                 initial, model=model, weights=model.state_dict(), tokenizer=tokenizer, end_token_id=end_token_id
             )
-    engine = ZeroEngine(StudentLoss(model), settings)
+    engine = ZeroEngine(StudentLoss(model, fused=settings.fused_loss), settings)
     checkpoints = CheckpointFolder(output_dir / "checkpoints", keep=settings.save_total_limit)
     first_step = _resume(engine, checkpoints, ranks, settings)
     reader = PackedReader(config.packed)

@@ -90,9 +90,12 @@ class TrainSettings:
     max_grad_norm: float = 1.0  # 0: no clipping
     bf16: bool = True  # weights and activations; the optimiser's copy is float32
     gradient_checkpointing: bool = False
+    fused_loss: bool = True  # the head's logits a chunk of targets at a time; false: those of all targets at once
     save_steps: int = 100  # 0: only when stopped
     save_total_limit: int = 2
     seed: int = 42
+    stall_limit_s: float = 1800.0  # without a step or a word of the ranks, after which the trainer is killed; loading
+    # the model and saving a checkpoint must fit in
     threads_per_rank: int = 1  # of torch; more than the free cores collapses the speed
     zero: ZeroSettings = field(default_factory=ZeroSettings)
 
@@ -100,7 +103,7 @@ class TrainSettings:
         for name in ("num_ranks", "per_device_train_batch_size", "gradient_accumulation_steps", "threads_per_rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
-        for name in ("learning_rate", "num_train_epochs", "adam_epsilon"):
+        for name in ("learning_rate", "num_train_epochs", "adam_epsilon", "stall_limit_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
         for name in ("warmup_ratio", "adam_beta1", "adam_beta2"):

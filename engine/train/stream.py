@@ -11,10 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from reasonmill.packing.reader import PackedReader
+from reasonmill.packing.sampler import RowOrder
 
 _POLL_S = 0.05
 _HEARTBEAT_S = 15.0  # the other ranks hear from rank 0 at least this often, far inside the collectives' time limit
@@ -44,23 +42,6 @@ class StepRows:
     epoch: float
 
 
-class RowOrder:
-    """The endless sequence of rows: pass 0 in order, each later pass a permutation of its own."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._cached: tuple[int, int, NDArray[np.int64]] = (0, 0, np.zeros(0, np.int64))
-
-    def row(self, position: int, num_rows: int) -> int:
-        """Row at `position` of the sequence over `num_rows` rows."""
-        epoch, place = divmod(position, num_rows)
-        if epoch == 0:
-            return place
-        if self._cached[:2] != (epoch, num_rows):
-            self._cached = (epoch, num_rows, np.random.default_rng((self._seed, epoch)).permutation(num_rows))
-        return int(self._cached[2][place])
-
-
 class StepStream:
     """Rows of step after step. `agree` gives every rank the list that rank 0 passed."""
 
@@ -73,6 +54,7 @@ class StepStream:
         max_steps: int | None,
         num_epochs: float,
         seed: int,
+        order: RowOrder | None = None,
         agree: Callable[[list[int]], list[int]],
         stop_requested: Callable[[], bool],
         say: Callable[[str], None] = lambda message: None,
@@ -85,7 +67,7 @@ class StepStream:
         self._agree = agree
         self._stop_requested = stop_requested
         self._say = say
-        self._order = RowOrder(seed)
+        self._order = order or RowOrder(seed)
         self.total_steps = max_steps or 0  # 0: not known before the set is finished
 
     def rows_of(self, step: int) -> StepRows | None:

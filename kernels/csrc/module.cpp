@@ -1,19 +1,24 @@
 // Python bindings. Arguments are checked by the Python wrappers (kernels/*.py); the interpreter's lock is released
 // while texts are read.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
-#include "core/aligned.h"
+#include "arrays.h"
 #include "core/characters.h"
+#include "core/corpus.h"
 #include "core/duplicates.h"
 #include "core/minhash.h"
 #include "core/ngram_index.h"
 #include "core/parallel.h"
 #include "core/scan.h"
+#include "rows.h"
 #include "texts.h"
 
 namespace nb = nanobind;
@@ -24,72 +29,22 @@ namespace {
 
 constexpr size_t kBlock = 256;  // texts
 
-template <typename T, size_t D>
-using In = nb::ndarray<const T, nb::ndim<D>, nb::c_contig, nb::device::cpu>;
-
-template <typename T, size_t D>
-using Out = nb::ndarray<nb::numpy, T, nb::ndim<D>, nb::c_contig>;
-
-template <typename T>
-T* new_array(size_t count, nb::capsule* owner) {
-  T* data = new T[count];
-  *owner = nb::capsule(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return data;
-}
-
-template <typename T>
-Out<T, 1> new_vector(size_t count) {
-  nb::capsule owner;
-  T* data = new_array<T>(count, &owner);
-  return Out<T, 1>(data, {count}, owner);
-}
-
-template <typename T>
-Out<T, 2> new_matrix(size_t rows, size_t columns) {
-  nb::capsule owner;
-  T* data = new_array<T>(rows * columns, &owner);
-  return Out<T, 2>(data, {rows, columns}, owner);
-}
-
-template <typename T>
-Out<T, 1> as_vector(const std::vector<T>& values) {
-  auto array = new_vector<T>(values.size());
-  std::copy(values.begin(), values.end(), array.data());
-  return array;
-}
-
-// The affine permutations, padded to whole vectors.
-struct Permutations {
-  size_t padded;
-  AlignedSlots a;
-  AlignedSlots b;
-
-  Permutations(In<uint32_t, 1> factors, In<uint32_t, 1> offsets)
-      : padded((factors.shape(0) + kLanes - 1) / kLanes * kLanes), a(padded), b(padded) {
-    std::fill_n(a.data(), padded, 1);
-    std::fill_n(b.data(), padded, 0);
-    std::copy_n(factors.data(), factors.shape(0), a.data());
-    std::copy_n(offsets.data(), offsets.shape(0), b.data());
-  }
-};
-
-Out<uint32_t, 2> signatures(nb::handle sequence, size_t ngram, In<uint32_t, 1> a, In<uint32_t, 1> b,
+Out<uint32_t, 2> signatures(nb::handle source, size_t ngram, In<uint32_t, 1> a, In<uint32_t, 1> b,
                             In<uint32_t, 1> table, size_t threads) {
-  const Texts texts(sequence);
-  const Permutations permutations(a, b);
+  const Texts texts(source);
+  const Permutations permutations(a.data(), b.data(), a.shape(0));
   const size_t num_perm = a.shape(0);
   auto slots = new_matrix<uint32_t>(texts.views().size(), num_perm);
   uint32_t* out = slots.data();
   nb::gil_scoped_release release;
   parallel_blocks(texts.views().size(), kBlock, threads, [&](size_t begin, size_t end, size_t) {
     Scan scan;
-    std::vector<uint64_t> grams;
-    std::vector<uint32_t> mixed;
-    const AlignedSlots row(permutations.padded);
+    Buffer<uint64_t> grams;
+    Buffer<uint32_t> mixed;
+    const Buffer<uint32_t> row(permutations.padded);
     for (size_t text = begin; text < end; ++text) {
-      scan_text(texts.views()[text], table.data(), &scan);
-      grams_of(scan.words, ngram, &grams);
-      minhash(grams, permutations.a.data(), permutations.b.data(), permutations.padded, &mixed, row.data());
+      scan.read(texts.views()[text], table.data());
+      minhash(grams_of(scan.words, ngram, &grams), permutations, &mixed, row.data());
       std::copy_n(row.data(), num_perm, out + text * num_perm);
     }
   });
@@ -101,93 +56,31 @@ Out<uint64_t, 2> keys_of_bands(In<uint32_t, 2> slots, size_t bands, size_t rows)
   uint64_t* out = keys.data();
   nb::gil_scoped_release release;
   for (size_t text = 0; text < slots.shape(0); ++text) {
-    band_keys(slots.data() + text * slots.shape(1), bands, rows, out + text * bands);
+    isa().band_keys(slots.data() + text * slots.shape(1), bands, rows, out + text * bands);
   }
   return keys;
-}
-
-nb::tuple fingerprints(nb::handle sequence, In<uint32_t, 1> table, size_t threads) {
-  const Texts texts(sequence);
-  const size_t count = texts.views().size();
-  auto keys = new_matrix<uint64_t>(count, 2);
-  auto quantities = new_vector<uint64_t>(count);
-  auto num_words = new_vector<int64_t>(count);
-  uint64_t* key = keys.data();
-  uint64_t* quantity = quantities.data();
-  int64_t* words = num_words.data();
-  {
-    nb::gil_scoped_release release;
-    parallel_blocks(count, kBlock, threads, [&](size_t begin, size_t end, size_t) {
-      Scan scan;
-      for (size_t text = begin; text < end; ++text) {
-        scan_text(texts.views()[text], table.data(), &scan);
-        std::copy_n(scan.key, 2, key + 2 * text);
-        quantity[text] = scan.quantities;
-        words[text] = static_cast<int64_t>(scan.words.size());
-      }
-    });
-  }
-  return nb::make_tuple(keys, quantities, num_words);
-}
-
-nb::tuple find_near_duplicates(nb::handle sequence, In<int64_t, 1> order, double threshold, size_t ngram, size_t bands,
-                               size_t rows, In<uint32_t, 1> a, In<uint32_t, 1> b, size_t max_bucket,
-                               size_t max_candidates, In<uint32_t, 1> table, size_t threads) {
-  const Texts texts(sequence);
-  const Permutations permutations(a, b);
-  const DuplicateOptions options{
-      .threshold = threshold,
-      .ngram = ngram,
-      .bands = bands,
-      .rows = rows,
-      .num_perm = permutations.padded,
-      .a = permutations.a.data(),
-      .b = permutations.b.data(),
-      .max_bucket = max_bucket,
-      .max_candidates = max_candidates,
-      .threads = threads,
-      .table = table.data(),
-  };
-  auto kept_as = new_vector<int64_t>(texts.views().size());
-  auto jaccard = new_vector<double>(texts.views().size());
-  int64_t* kept = kept_as.data();
-  double* similarity = jaccard.data();
-  {
-    nb::gil_scoped_release release;
-    near_duplicates(texts.views(), order.data(), options, kept, similarity);
-  }
-  return nb::make_tuple(kept_as, jaccard);
 }
 
 // An index with its own copy of the character table.
 class Index {
  public:
-  Index(nb::handle items, size_t ngram, In<uint32_t, 1> table) : table_(table.data(), table.data() + table.shape(0)) {
+  Index(nb::handle items, size_t ngram, size_t short_ngram, size_t short_tokens, In<uint32_t, 1> table) {
     const Texts texts(items);
     nb::gil_scoped_release release;
-    index_ = std::make_unique<NgramIndex>(texts.views(), ngram, table_.data());
+    index_ = std::make_unique<NgramIndex>(texts.views(), ngram, short_ngram, short_tokens, table.data());
   }
 
-  Out<uint64_t, 1> grams() const { return as_vector(index_->grams()); }
-  Out<uint64_t, 1> item_offset() const { return as_vector(index_->item_offset()); }
-  Out<uint32_t, 1> item_grams() const { return as_vector(index_->item_grams()); }
+  const NgramIndex& core() const { return *index_; }
+  Out<uint64_t, 1> grams() const { return as_vector<uint64_t>(index_->grams()); }
+  Out<uint64_t, 1> item_offset() const { return as_vector<uint64_t>(index_->item_offset()); }
+  Out<uint32_t, 1> item_grams() const { return as_vector<uint32_t>(index_->item_grams()); }
 
-  Out<uint32_t, 1> count_texts(nb::handle sequence, size_t threads) const {
-    const Texts texts(sequence);
-    std::vector<uint32_t> counts;
-    {
-      nb::gil_scoped_release release;
-      counts = index_->count_texts(texts.views(), threads);
-    }
-    return as_vector(counts);
-  }
-
-  nb::tuple overlaps(nb::handle sequence, In<uint32_t, 1> weights, double least_share, size_t threads) const {
-    const Texts texts(sequence);
+  nb::tuple overlaps(In<int64_t, 1> offset, In<uint32_t, 1> numbers, In<uint32_t, 1> weights,
+                     double least_share) const {
     std::vector<Overlap> found;
     {
       nb::gil_scoped_release release;
-      found = index_->overlaps(texts.views(), weights.data(), least_share, threads);
+      found = index_->overlaps(offset.data(), numbers.data(), offset.shape(0) - 1, weights.data(), least_share);
     }
     auto pairs = new_matrix<int64_t>(found.size(), 3);
     auto sums = new_matrix<uint64_t>(found.size(), 2);
@@ -201,43 +94,121 @@ class Index {
     return nb::make_tuple(pairs, sums);
   }
 
-  Out<int64_t, 2> containments(nb::handle sequence, size_t least_tokens, size_t threads) const {
-    const Texts texts(sequence);
-    std::vector<Containment> found;
-    {
-      nb::gil_scoped_release release;
-      found = index_->containments(texts.views(), least_tokens, threads);
-    }
-    auto pairs = new_matrix<int64_t>(found.size(), 2);
-    for (size_t i = 0; i < found.size(); ++i) {
-      pairs.data()[2 * i] = found[i].text;
-      pairs.data()[2 * i + 1] = found[i].item;
+ private:
+  std::unique_ptr<NgramIndex> index_;
+};
+
+// Texts that were read once, and what was found.
+class Corpus {
+ public:
+  Corpus(nb::handle source, In<uint32_t, 1> table, size_t ngram, size_t bands, size_t rows, In<uint32_t, 1> a,
+         In<uint32_t, 1> b, const Index* index, size_t least_tokens, size_t threads)
+      : texts_(source),
+        table_(table.data(), table.data() + table.shape(0)),
+        ngram_(ngram),
+        bands_(bands) {
+    std::optional<Permutations> permutations;
+    if (bands > 0) permutations.emplace(a.data(), b.data(), a.shape(0));
+    const Banding banding{ngram, bands, rows, bands > 0 ? &*permutations : nullptr};
+    nb::gil_scoped_release release;
+    prints_ = read_corpus(texts_.views(), table_.data(), threads, bands > 0 ? &banding : nullptr,
+                          index ? &index->core() : nullptr, least_tokens, &matches_);
+  }
+
+  Out<uint64_t, 2> keys() const {
+    auto keys = new_matrix<uint64_t>(texts_.views().size(), 2);
+    std::copy(prints_.key.begin(), prints_.key.end(), keys.data());
+    return keys;
+  }
+  Out<uint64_t, 1> quantities() const { return as_vector<uint64_t>(prints_.quantities); }
+  Out<int64_t, 1> num_words() const { return as_vector<int64_t>(prints_.num_words); }
+  Out<uint64_t, 2> band_keys() const {
+    auto keys = new_matrix<uint64_t>(bands_, texts_.views().size());
+    std::copy(prints_.band_keys.begin(), prints_.band_keys.end(), keys.data());
+    return keys;
+  }
+  Out<int64_t, 1> match_offset() const { return as_vector<int64_t>(matches_.offset); }
+  Out<uint32_t, 1> match_numbers() const { return as_vector<uint32_t>(matches_.numbers); }
+  Out<int64_t, 2> contained() const {
+    auto pairs = new_matrix<int64_t>(matches_.contained.size(), 2);
+    for (size_t i = 0; i < matches_.contained.size(); ++i) {
+      pairs.data()[2 * i] = matches_.contained[i].text;
+      pairs.data()[2 * i + 1] = matches_.contained[i].item;
     }
     return pairs;
   }
 
+  nb::tuple duplicates(double threshold, const std::optional<In<int64_t, 1>>& rank,
+                       const std::optional<In<uint8_t, 1>>& active, const std::optional<In<uint8_t, 1>>& loose,
+                       bool label_variants, size_t max_bucket, size_t max_candidates, size_t threads) const {
+    const DuplicateOptions options{
+        .threshold = threshold,
+        .ngram = ngram_,
+        .bands = bands_,
+        .max_bucket = max_bucket,
+        .max_candidates = max_candidates,
+        .threads = threads,
+        .table = table_.data(),
+        .rank = rank ? rank->data() : nullptr,
+        .active = active ? active->data() : nullptr,
+        .loose = loose ? loose->data() : nullptr,
+        .label_variants = label_variants,
+    };
+    Duplicates found;
+    {
+      nb::gil_scoped_release release;
+      found = find_duplicates(texts_.views(), prints_, options);
+    }
+    return nb::make_tuple(as_vector<int64_t>(found.kept_as), as_vector<double>(found.jaccard),
+                          as_vector<int64_t>(found.variant_of));
+  }
+
  private:
+  Texts texts_;
   std::vector<uint32_t> table_;
-  std::unique_ptr<NgramIndex> index_;
+  size_t ngram_;
+  size_t bands_;
+  Prints prints_;
+  Matches matches_;
 };
+
+std::vector<std::string> names_of_isas() {
+  std::vector<std::string> names;
+  for (const Isa* known : known_isas()) names.emplace_back(known->name);
+  return names;
+}
 
 }  // namespace
 }  // namespace reasonmill
 
 NB_MODULE(_native, m) {
   using namespace reasonmill;
+  bind_rows(m);
   m.attr("TABLE_SIZE") = kTableSize;
+  m.def("isas", &names_of_isas);
+  m.def("isa", [] { return std::string(isa().name); });
+  m.def("use_isa", [](const std::string& name) { return use_isa(name.c_str()); }, "name"_a);
   m.def("signatures", &signatures, "texts"_a, "ngram"_a, "a"_a, "b"_a, "table"_a, "threads"_a);
   m.def("band_keys", &keys_of_bands, "signatures"_a, "bands"_a, "rows"_a);
-  m.def("fingerprints", &fingerprints, "texts"_a, "table"_a, "threads"_a);
-  m.def("near_duplicates", &find_near_duplicates, "texts"_a, "order"_a, "threshold"_a, "ngram"_a, "bands"_a, "rows"_a,
-        "a"_a, "b"_a, "max_bucket"_a, "max_candidates"_a, "table"_a, "threads"_a);
   nb::class_<Index>(m, "NgramIndex")
-      .def(nb::init<nb::handle, size_t, In<uint32_t, 1>>(), "items"_a, "ngram"_a, "table"_a)
+      .def(nb::init<nb::handle, size_t, size_t, size_t, In<uint32_t, 1>>(), "items"_a, "ngram"_a, "short_ngram"_a,
+           "short_tokens"_a, "table"_a)
       .def_prop_ro("grams", &Index::grams, nb::rv_policy::move)
       .def_prop_ro("item_offset", &Index::item_offset, nb::rv_policy::move)
       .def_prop_ro("item_grams", &Index::item_grams, nb::rv_policy::move)
-      .def("count_texts", &Index::count_texts, "texts"_a, "threads"_a)
-      .def("overlaps", &Index::overlaps, "texts"_a, "weights"_a, "least_share"_a, "threads"_a)
-      .def("containments", &Index::containments, "texts"_a, "least_tokens"_a, "threads"_a);
+      .def("overlaps", &Index::overlaps, "offset"_a, "numbers"_a, "weights"_a, "least_share"_a);
+  nb::class_<Corpus>(m, "Corpus")
+      .def(nb::init<nb::handle, In<uint32_t, 1>, size_t, size_t, size_t, In<uint32_t, 1>, In<uint32_t, 1>,
+                    const Index*, size_t, size_t>(),
+           "texts"_a, "table"_a, "ngram"_a, "bands"_a, "rows"_a, "a"_a, "b"_a, "index"_a.none(), "least_tokens"_a,
+           "threads"_a)
+      .def_prop_ro("keys", &Corpus::keys, nb::rv_policy::move)
+      .def_prop_ro("quantities", &Corpus::quantities, nb::rv_policy::move)
+      .def_prop_ro("num_words", &Corpus::num_words, nb::rv_policy::move)
+      .def_prop_ro("band_keys", &Corpus::band_keys, nb::rv_policy::move)
+      .def_prop_ro("match_offset", &Corpus::match_offset, nb::rv_policy::move)
+      .def_prop_ro("match_numbers", &Corpus::match_numbers, nb::rv_policy::move)
+      .def_prop_ro("contained", &Corpus::contained, nb::rv_policy::move)
+      .def("duplicates", &Corpus::duplicates, "threshold"_a, "rank"_a.none(), "active"_a.none(), "loose"_a.none(),
+           "label_variants"_a, "max_bucket"_a, "max_candidates"_a, "threads"_a);
 }

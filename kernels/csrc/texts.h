@@ -1,4 +1,4 @@
-// Python strings as bytes that the threads may read without the interpreter's lock.
+// Texts from Python as bytes that the threads may read without the interpreter's lock.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -9,17 +9,20 @@
 
 namespace reasonmill {
 
-// Views of the UTF-8 of a sequence of str, alive as long as this object: it owns the strings. Strings with lone
-// surrogates are encoded as CPython's "surrogatepass" does.
+// Views of the UTF-8 of texts, alive as long as this object: of a sequence of str, which it owns then (lone surrogates
+// are encoded as CPython's "surrogatepass" does), or of a kernels/texts.py Spans, whose arrays it owns.
 class Texts {
  public:
-  explicit Texts(nanobind::handle sequence);
+  explicit Texts(nanobind::handle source);
 
   const std::vector<TextView>& views() const { return views_; }
 
  private:
-  nanobind::object tuple_;
-  std::vector<nanobind::object> encoded_;
+  void view_strings(nanobind::handle sequence);
+  void view_spans(nanobind::handle spans);
+  void add(const char* bytes, size_t length);
+
+  std::vector<nanobind::object> owned_;
   std::vector<TextView> views_;
 };
 

@@ -1,12 +1,16 @@
 """Signatures: native equals twin equals datasketch."""
 
+import random
+
 import numpy as np
+import pyarrow
 import pytest
 from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasonmill.kernels import duplicates, minhash, minhash_reference
+from reasonmill.kernels import _native, corpus, minhash, minhash_reference
+from reasonmill.kernels.texts import Spans
 
 WORD_POOL = ("the", "cat", "sat", "on", "a", "mat", "中", "12", "naïve", "x+y=3", "ＡＢ")
 WORDS = st.lists(st.sampled_from(WORD_POOL), max_size=40).map(" ".join)
@@ -61,38 +65,84 @@ def test_wrong_sizes_are_refused_with_the_value() -> None:
 
 
 def test_without_the_native_module_the_twin_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = ["one two three four five six", "naïve ＡＢ 中文 1,000 + 2", "", "?"]
+    texts = ["one two three four five six", "naïve ＡＢ 中文 1,000 + 2 × 3", "", "?"]
 
     def answers() -> list[np.ndarray]:
-        prints = minhash.fingerprints(texts)
         slots = minhash.signatures(texts, 20)
-        kept_as, jaccard = duplicates.near_duplicates(texts, np.arange(4), 0.8)
+        read = corpus.Corpus(texts, banding=corpus.Banding())
+        found = read.duplicates(0.8, label_variants=True)
         return [
-            prints.keys,
-            prints.quantities,
-            prints.num_words,
+            read.keys,
+            read.quantities,
+            read.num_words,
             slots,
             minhash.band_keys(slots, 4, 5),
-            kept_as,
-            jaccard,
+            found.kept_as,
+            found.jaccard,
+            found.variant_of,
         ]
 
     native = answers()
     monkeypatch.setattr(minhash, "native_available", False)
-    monkeypatch.setattr(duplicates, "native_available", False)
+    monkeypatch.setattr(corpus, "native_available", False)
     for twin, expected in zip(answers(), native, strict=True):
         assert twin.dtype == expected.dtype
         assert np.array_equal(twin, expected)
 
 
+def test_every_instruction_set_gives_the_same_numbers() -> None:
+    rng = random.Random(5)
+    alphabet = "ab12 .,-+=[!\\é中𝒙≤’\u0301\ud800\x00ＡＺ" + "etaoin " * 3
+    texts = ["".join(rng.choices(alphabet, k=rng.randrange(400))) for _ in range(300)]
+    best = _native.isa()
+    answers = []
+    try:
+        for isa in _native.isas():
+            assert _native.use_isa(isa)
+            read = corpus.Corpus(texts, banding=corpus.Banding(bands=7, rows=3))
+            assert np.array_equal(minhash.signatures(texts, 45, 3), minhash.signatures(texts, 45, 3, num_threads=1))
+            answers.append((read.keys, read.quantities, read.num_words, read.band_keys, minhash.signatures(texts, 45)))
+    finally:
+        _native.use_isa(best)
+    assert "portable" in _native.isas()
+    assert not _native.use_isa("no such set")
+    long_enough = answers[0][2] >= 5
+    for keys, quantities, num_words, band_keys, slots in answers:
+        assert np.array_equal(keys, answers[0][0])
+        assert np.array_equal(quantities, answers[0][1])
+        assert np.array_equal(num_words, answers[0][2])
+        assert np.array_equal(band_keys[:, long_enough], answers[0][3][:, long_enough])
+        assert np.array_equal(slots, answers[0][4])
+
+
+def test_signatures_of_arrow_buffers_are_those_of_the_strings() -> None:
+    texts = ["one two three four five six", "naïve ＡＢ 中文 1,000 + 2 × 3 seven", "", "a b c d e"]
+    expected = minhash.signatures(texts)
+    for kind in (pyarrow.string(), pyarrow.large_string()):
+        array = pyarrow.array(["dropped", *texts], kind).slice(1)
+        assert np.array_equal(minhash.signatures(Spans.of_arrow(array)), expected)
+    with pytest.raises(ValueError, match="1 of 2 texts are null"):
+        Spans.of_arrow(pyarrow.array(["a", None]))
+    with pytest.raises(ValueError, match="offsets do not ascend"):
+        Spans(bytes=np.zeros(3, np.uint8), offsets=np.array([0, 4]))
+
+
+def test_bytes_that_are_no_utf8_separate_words() -> None:
+    broken = b"one\xfftwo three\xe4\xb8 four\xc3"
+    spans = Spans(bytes=np.frombuffer(broken, np.uint8), offsets=np.array([0, len(broken)]))
+    assert corpus.Corpus(spans).keys.tolist() == corpus.Corpus(["one two three four"]).keys.tolist()
+
+
 def test_fingerprints_are_the_same_numbers_on_every_machine() -> None:
     text = "How much is 1,234.5 + ½ of 中文, naïve?"
-    prints = minhash.fingerprints([text])
-    assert [hex(key) for key in prints.keys[0].tolist()] == ["0x10a3d1f78bc2c971", "0x6852a301996714b7"]
-    assert hex(prints.quantities.tolist()[0]) == "0xd30460f1f71fefc6"
+    read = corpus.Corpus([text])
     slots = minhash.signatures([text], 4)
-    assert slots.tolist() == [[519569925, 2231483338, 555509041, 1155926044]]
-    assert [hex(key) for key in minhash.band_keys(slots, 2, 2)[0].tolist()] == [
-        "0x8e632897b5af46b5",
-        "0x8b6c82ec2df38792",
+    found = [*read.keys[0].tolist(), *read.quantities.tolist(), *minhash.band_keys(slots, 2, 2)[0].tolist()]
+    assert [hex(number) for number in found] == [
+        "0xd254997f3a1a7112",
+        "0x9349b21e4904cf78",
+        "0xb7c4efcff638f98",
+        "0xeb6d41909613a559",
+        "0x3420fb79d197839a",
     ]
+    assert slots.tolist() == [[36395826, 1920978408, 1965297116, 162096175]]

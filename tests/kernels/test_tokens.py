@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonmill.kernels import minhash, native_available, tokens
+from reasonmill.kernels import native_available, tokens
+from reasonmill.kernels.corpus import Corpus
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None)) | st.text(
     alphabet="ab1203.,,--+*/=<>^%|!![]\\() \n'’—é中が²Ａ１\u0301\u200b\ud800𝒙", max_size=60
@@ -45,7 +46,7 @@ def test_tokens_stand_where_they_say(text: str) -> None:
 @given(st.lists(ANY_TEXT, max_size=4))
 def test_native_fingerprints_are_those_of_the_twin(texts: list[str]) -> None:
     assert native_available
-    found = minhash.fingerprints(texts)
+    found = Corpus(texts)
     for row, text in enumerate(texts):
         twin = tokens.fingerprint(text)
         assert tuple(found.keys[row].tolist()) == twin.key
@@ -71,4 +72,4 @@ def test_texts_without_tokens_equal_only_themselves() -> None:
 
 def test_a_text_that_is_no_str_is_refused_by_its_place() -> None:
     with pytest.raises(TypeError, match="text 1 is no str but bytes"):
-        minhash.fingerprints(["fine", b"not"])  # type: ignore[list-item]
+        Corpus(["fine", b"not"])  # type: ignore[list-item]

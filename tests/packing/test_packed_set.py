@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -100,7 +102,7 @@ def test_a_reader_follows_a_set_that_grows(tmp_path):
     assert seen == [row[1] for row in rows(finished(tmp_path / "q"))]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(st.integers(0, 60), st.integers(0, 60), st.booleans())
 def test_a_set_resumed_after_a_crash_is_the_undisturbed_one(tmp_path_factory, synced, crashed, published):
     tmp_path = tmp_path_factory.mktemp("crash")
@@ -210,3 +212,82 @@ def test_a_copied_set_reads_the_same(tmp_path):
     folder = finished(tmp_path / "p")
     shutil.copytree(folder, tmp_path / "copy")
     assert rows(tmp_path / "copy") == rows(folder)
+
+
+def test_a_file_cut_short_under_a_reader_is_named_and_kills_nobody(tmp_path):
+    reader = PackedReader(finished(tmp_path / "p"))
+    reader.check_all()
+    with (tmp_path / "p" / "tokens.u32").open("ab") as file:
+        file.truncate(100)
+    with pytest.raises(ValueError, match=r"tokens\.u32' has 100 bytes, chunks\.jsonl names"):
+        reader.row(0)
+
+
+def test_row_tokens_and_places_are_those_of_the_row(tmp_path):
+    reader = PackedReader(finished(tmp_path / "p"))
+    out = np.full(MAX_LENGTH, 9, np.uint32)
+    for index in range(reader.num_rows):
+        row, places = reader.row(index), reader.places(index)
+        assert reader.row_tokens([index]).tolist() == row.input_ids.tolist()
+        assert reader.row_tokens([index], out).tolist() == row.input_ids.tolist()
+        assert places.lengths.tolist() == np.diff(row.cu_seqlens).tolist()
+        assert reader.tokens[places.first_token[0]] == row.input_ids[0]
+        assert places.first_mask_byte.max() < len(reader.target_bits)
+    both = [*reader.row(0).input_ids.tolist(), *reader.row(1).input_ids.tolist()]
+    assert reader.row_tokens((0, 1)).tolist() == both
+    with pytest.raises(ValueError, match="out is full before the end of row 0"):
+        reader.row_tokens([0], out[:2])
+    with pytest.raises(IndexError, match=f"row {reader.num_rows} of {reader.num_rows}"):
+        reader.row_tokens([0, reader.num_rows])
+
+
+def test_row_sums_are_those_of_the_rows_documents(tmp_path):
+    reader = PackedReader(finished(tmp_path / "p"))
+    for count in (None, 3, 0):
+        tokens, squares = reader.row_sums(count)
+        lengths = [np.diff(reader.row(i).cu_seqlens) for i in range(reader.num_rows if count is None else count)]
+        assert tokens.tolist() == [int(sizes.sum()) for sizes in lengths]
+        assert squares.tolist() == [int((sizes**2).sum()) for sizes in lengths]
+
+
+def test_a_writer_can_be_told_to_let_the_oldest_leave(tmp_path):
+    writer = write(tmp_path / "p", range(5), window=100)
+    assert (writer.oldest_waiting, writer.num_rows) == (0, 0)
+    writer.leave_before(3)
+    assert writer.num_rows > 0
+    assert writer.oldest_waiting in (3, 4, None)
+
+
+_FULL_DISK = """
+import resource, sys
+from reasonmill.packing.dataset import PackedReader, PackedWriter
+import numpy as np, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+ids = np.arange(50, dtype=np.uint32)
+writer = PackedWriter(sys.argv[1], max_length=64, window_documents=4)
+for n in range(30):
+    writer.append(ids, ids > 3, document=str(n))
+writer.publish(writer.sync())
+for n in range(30, 60):
+    writer.append(ids + n, ids > 3, document=str(n))
+resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
+for attempt in range(2):
+    try:
+        writer.sync()
+    except OSError as error:
+        print("refused", error.errno)
+assert PackedReader(sys.argv[1]).num_documents == 30
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+writer.publish(writer.finish())
+reader = PackedReader(sys.argv[1])
+reader.check_all()
+print(reader.num_documents, sorted(int(reader.row(i).input_ids[0]) for i in range(reader.num_rows)))
+"""
+
+
+def test_a_full_disk_leaves_the_set_as_it_was_and_the_same_call_may_be_made_again(tmp_path):
+    command = [sys.executable, "-c", _FULL_DISK, str(tmp_path / "p")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    refused, again, result = done.stdout.splitlines()
+    assert refused == again == "refused 27"
+    assert result == f"60 {[0] * 30 + list(range(30, 60))}"

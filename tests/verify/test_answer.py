@@ -2,7 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonmill.verify.answer import choice_letter, joined_boxes, last_boxed, last_program, short_answer, split_response
+from reasonmill.verify.answer import last_program, split_response
+from reasonmill.verify.boxes import boxed_list, last_boxed
+from reasonmill.verify.choices import choice_letter
+from reasonmill.verify.stated import short_answer
 
 
 @pytest.mark.parametrize(
@@ -74,17 +77,20 @@ def test_an_answer_that_repeats_itself_is_read_in_one_go(piece):
     text = piece * 50_000
     last_program(text, defines="f")
     last_boxed(text)
-    joined_boxes(text)
+    boxed_list(text)
     short_answer(text)
     choice_letter(text)
     split_response(text)
 
 
 def test_boxes_joined_by_and_are_one_list():
-    assert joined_boxes(r"\boxed{1} and \boxed{2}, \boxed{3}.") == "1, 2, 3"
-    assert joined_boxes(r"$\boxed{(1, 2)} \quad \text{and} \quad \boxed{(3, 4)}$") == "(1, 2), (3, 4)"
-    assert joined_boxes(r"\boxed{1}, no: \boxed{2}") is None
-    assert joined_boxes(r"\boxed{1}") is None
+    assert boxed_list(r"\boxed{1} and \boxed{2}, \boxed{3}.") == ("1, 2, 3", True)
+    assert boxed_list(r"$\boxed{(1, 2)} \quad \text{and} \quad \boxed{(3, 4)}$") == ("(1, 2), (3, 4)", True)
+    assert boxed_list(r"\boxed{1} papers and \boxed{2} bins") == ("1, 2", False)
+    assert boxed_list(r"\boxed{1}, no: \boxed{2}") == (None, False)
+    assert boxed_list(r"\boxed{4} or rather \boxed{5}") == (None, False)
+    assert boxed_list("\\boxed{1}\n\n\\boxed{2}") == (None, False)
+    assert boxed_list(r"\boxed{1}") == (None, False)
 
 
 def test_the_last_closed_block_that_is_a_program_counts():

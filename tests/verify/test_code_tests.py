@@ -110,9 +110,9 @@ def test_a_program_that_hangs_is_not_run_on_every_test(host, monkeypatch):
     runs = []
     run = Slot.run
 
-    async def counted(slot, job):
+    async def counted(slot, job, **attached):
         runs.append(job["kind"])
-        return await run(slot, job)
+        return await run(slot, job, **attached)
 
     monkeypatch.setattr(Slot, "run", counted)
     case = {"call_type": "std", "inputs": ["1"] * 10, "outputs": ["1"] * 10}

@@ -77,7 +77,7 @@ def test_a_worker_killed_between_and_during_jobs_is_replaced():
         for worker in list(pool._math._all):
             os.kill(worker.pid, signal.SIGKILL)
         verdict = await slow
-        assert verdict.reason in ("time_limit", "wrong_answer", "worker_died_twice")
+        assert verdict.reason in ("time_limit", "wrong_answer", "worker_died_twice", "machine_busy")
         return await pool.verify(_math("x+x^2"))
 
     assert _with_pool(work).outcome == "pass"
@@ -87,11 +87,14 @@ def test_a_request_that_kills_its_worker_twice_is_put_aside_for_good():
     async def work(pool):
         pool._math._command = ("/bin/sh", "-c", r"printf '\2\0\0\0\0\0\0\0{}'; head -c 9 >/dev/null")
         verdict = await pool.verify(_math("x(x+1)"))
-        return verdict, len(pool._math._all)
+        started = len(pool._math._all)
+        again = await pool.verify(_math("x(x+1)"))
+        return verdict, again, len(pool._math._all) == started
 
-    verdict, left = _with_pool(work)
+    verdict, again, untouched = _with_pool(work)
     assert (verdict.outcome, verdict.reason, verdict.transient) == ("not_run", "worker_died_twice", False)
-    assert left == 0
+    assert again.reason == "worker_died_twice"
+    assert untouched
 
 
 def test_a_worker_that_does_not_start_is_a_passing_trouble():
@@ -222,6 +225,20 @@ def test_equal_comparisons_are_made_once():
 
     first, second = _with_pool(work)
     assert first.outcome == second.outcome == "pass"
+
+
+_PROSE = "The mitochondria make most of the energy of a cell."
+
+
+@pytest.mark.parametrize("category", ["science", "other"])
+def test_a_reference_in_prose_is_left_to_a_judge_unless_it_is_repeated(category):
+    def verify(response):
+        request = VerifyRequest(id="q", category=category, prompt="", response=response, ground_truth=_PROSE)
+        return _with_pool(lambda pool: pool.verify(request))
+
+    assert verify(_PROSE).outcome == "pass"
+    verdict = verify("They power the cell.")
+    assert (verdict.outcome, verdict.reason, verdict.final) == ("not_run", "no_verifier", True)
 
 
 @pytest.mark.parametrize(

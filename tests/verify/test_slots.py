@@ -28,9 +28,9 @@ def host(request):
 
 
 async def _run(pool, source, stdin=""):
-    job = {"kind": "program", "source": source, "stdin": stdin, "limits": job_limits(SETTINGS)}
+    job = {"kind": "program", "source": source, "limits": job_limits(SETTINGS)}
     async with pool.lease() as slot:
-        return await slot.run(job), slot.pid
+        return await slot.run(job, stdin=stdin.encode()), slot.pid
 
 
 def _outcomes(host, *sources, stdin=""):
@@ -198,7 +198,7 @@ def test_a_killed_slot_is_replaced(host):
         _, first = await _run(pool, "print(1)")
         async with pool.lease() as slot:
             os.kill(slot.pid, signal.SIGKILL)
-            job = {"kind": "program", "source": "print(1)", "stdin": "", "limits": job_limits(SETTINGS)}
+            job = {"kind": "program", "source": "print(1)", "limits": job_limits(SETTINGS)}
             with pytest.raises(ChildDied):
                 await slot.run(job)
         outcome, second = await _run(pool, "print(2)")

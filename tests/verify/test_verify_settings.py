@@ -1,6 +1,6 @@
 import pytest
 
-from reasonmill.verify.settings import SandboxSettings, VerifySettings
+from reasonmill.verify.settings import JudgeSettings, SandboxSettings, VerifySettings
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,9 @@ from reasonmill.verify.settings import SandboxSettings, VerifySettings
         (VerifySettings, "max_tests", 0),
         (VerifySettings, "cache_size", -5),
         (VerifySettings, "math_memory_mib", 1),
+        (VerifySettings, "math_recycle_after", 0),
+        (VerifySettings, "math_recycle_mib", 0),
+        (VerifySettings, "science_tolerance", 1.5),
         (SandboxSettings, "slots", 1000),
         (SandboxSettings, "cpu_limit_s", float("nan")),
         (SandboxSettings, "memory_mib", 1),
@@ -26,3 +29,20 @@ def test_defaults_are_worked_out_for_the_machine():
     assert VerifySettings().num_math_workers >= 1
     assert SandboxSettings().num_slots >= 1
     assert SandboxSettings(slots=3).num_slots == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("base_url", "localhost:8000"),
+        ("max_concurrency", 0),
+        ("timeout_s", float("nan")),
+        ("max_tries", 0),
+        ("temperature", -1.0),
+        ("cache_size", -1),
+        ("first_pause_s", 60.0),
+    ],
+)
+def test_a_senseless_setting_of_the_judge_is_refused(field, value):
+    with pytest.raises(ValueError, match=f"judge.{field}"):
+        JudgeSettings(**{"base_url": "http://localhost/v1", "model": "m", field: value})

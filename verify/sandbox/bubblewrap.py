@@ -13,6 +13,17 @@ _INSIDE = "/reasonmill-inside"
 _SYSTEM = ("/usr",)
 _SYSTEM_LINKS_OR_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
+# settings of the whole machine: root keeps its right to write them in a user namespace of its own
+_KERNEL_FILES = (
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/acpi",
+    "/proc/scsi",
+    "/proc/mtrr",
+)
 # of the zygote as root, never of a job: change to the job's user, kill its processes, remove its files
 _CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER")
 _USER_ID = 1000  # inside the user namespace; any but 0
@@ -20,19 +31,16 @@ _USER_ID = 1000  # inside the user namespace; any but 0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SlotCommand:
-    """What starts a slot; `uid` is the user of its jobs, None in mode "user"."""
+    """What starts a slot."""
 
     argv: tuple[str, ...]
     environment: dict[str, str]
-    uid: int | None
 
 
 def slot_command(bwrap: str, mode: Mode, *, number: int, scratch_bytes: int) -> SlotCommand:
     """Command of slot `number` (0 to 255). The parent's environment stays outside, but for the mark of its run."""
     argv = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-    uid = None
     if mode == "root":
-        uid = job_uid(number)
         argv += ["--cap-drop", "ALL"]
         for capability in _CAPABILITIES:
             argv += ["--cap-add", capability]
@@ -43,10 +51,10 @@ def slot_command(bwrap: str, mode: Mode, *, number: int, scratch_bytes: int) -> 
         argv += ["--setenv", name, value]
     argv += _mounts(scratch_bytes)
     argv += ["--chdir", "/", "--", _interpreter(), "-I", "-S", "-c", _start_code()]
-    if uid is not None:
-        argv.append(str(uid))
+    if mode == "root":
+        argv += map(str, job_uids(number))
     mark = {name: os.environ[name] for name in ("REASONMILL_RUN",) if name in os.environ}
-    return SlotCommand(argv=tuple(argv), environment={"PATH": os.defpath, **mark}, uid=uid)
+    return SlotCommand(argv=tuple(argv), environment={"PATH": os.defpath, **mark})
 
 
 _ENVIRONMENT = {
@@ -73,7 +81,10 @@ def _mounts(scratch_bytes: int) -> list[str]:
     if not _is_below(sys.base_prefix, _SYSTEM):
         argv += _bound(sys.base_prefix, sys.base_prefix)
     argv += _bound(str(Path(__file__).resolve().parent / "inside"), f"{_INSIDE}/reasonmill/verify/sandbox/inside")
-    argv += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+    argv += ["--proc", "/proc"]
+    for path in filter(os.path.exists, _KERNEL_FILES):
+        argv += ["--ro-bind", path, path]
+    argv += ["--dev", "/dev", "--remount-ro", "/dev"]
     argv += ["--size", str(scratch_bytes), "--tmpfs", "/tmp", "--remount-ro", "/"]
     return argv
 
@@ -104,12 +115,19 @@ def _start_code() -> str:
     )
 
 
-def job_uid(number: int) -> int:
-    """User id of a slot's jobs, shared with nobody: the limit on processes counts per user, all over the machine."""
+def job_uids(number: int) -> tuple[int, int]:
+    """User ids of a slot's solutions and of their tests, shared with nobody: the limit on processes counts per user,
+    all over the machine, and a user's processes can reach each other.
+    """
     mapped = _mapped_user_ids()
-    if mapped > 2**31:
-        return 2**30 + ((os.getpid() & 0x3F_FFFF) << 8) + number
-    return mapped // 2 + (os.getpid() * 256 + number) % max(1, mapped // 2 - 1)
+    if mapped > 2**32 - 2**24:
+        uid = 2**30 + ((os.getpid() & 0x3F_FFFF) << 8) + number
+        return uid, uid + 2**30
+    if mapped < 1024:
+        raise ValueError(f"only {mapped} user ids are mapped: a slot as root needs two of its own")
+    quarter = mapped // 4
+    uid = 2 * quarter + (os.getpid() * 256 + number) % quarter
+    return uid, uid + quarter
 
 
 def _mapped_user_ids() -> int:

@@ -1,25 +1,47 @@
 """Memory and processes of a whole slot, bounded by the kernel's control groups where this process may make some
-(version 1 or 2). Elsewhere the limits of single processes have to do.
+(version 1, or version 2 in a delegated group). Elsewhere the slot itself looks after them, less exactly.
 """
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _PREFIX = "reasonmill-"
+_OWN_LEAF = f"{_PREFIX}own"  # version 2: where this process moves to, since a group with limited children holds none
+_MEMORY_FILES = ("memory.max", "memory.limit_in_bytes")  # of version 2 and 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A group in which a slot's group is made, and the limits that it has."""
+
+    parent: Path
+    limits: dict[str, int]
 
 
 class Cgroup:
     """One group per controller, holding everything that a slot starts."""
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
+    def __init__(self, folders: tuple[Path, ...], memory_bytes: int) -> None:
         self._folders = folders
+        self._memory_bytes = memory_bytes
 
     def add(self, pid: int) -> None:
         """Move a process, and what it will start, into the group."""
         for folder in self._folders:
             with suppress(ProcessLookupError):  # it is dead already, and somebody else finds out
                 (folder / "cgroup.procs").write_text(str(pid))
+
+    def limit_memory(self, memory_bytes: int) -> None:
+        """Bound the memory of all processes together, files in memory included, from now on."""
+        if memory_bytes == self._memory_bytes:
+            return
+        for folder in self._folders:
+            for name in _MEMORY_FILES:
+                if (folder / name).exists():
+                    (folder / name).write_text(str(memory_bytes))
+        self._memory_bytes = memory_bytes
 
     def memory_kills(self) -> int:
         """How often the kernel killed for want of memory so far; 0 where it does not tell."""
@@ -40,66 +62,115 @@ class Cgroup:
 
 def make_cgroup(name: str, *, memory_bytes: int, max_processes: int) -> Cgroup | None:
     """A bounded group under the one this process is in, or None where that cannot be."""
+    return make_in(Hierarchies.of_this_process().places(memory_bytes, max_processes), name, memory_bytes)
+
+
+def make_in(places: list[Place], name: str, memory_bytes: int) -> Cgroup | None:
+    """A group of this name in every place, or None and nothing."""
     folders: list[Path] = []
-    for parent, files in _places(memory_bytes, max_processes):
-        folder = parent / f"{_PREFIX}{os.getpid()}-{name}"
+    for place in places:
+        folder = place.parent / f"{_PREFIX}{os.getpid()}-{name}"
         try:
             folder.mkdir(exist_ok=True)
             folders.append(folder)
-            for file, value in files.items():
+            for file, value in place.limits.items():
                 (folder / file).write_text(str(value))
         except OSError:
-            Cgroup(tuple(folders)).remove()
+            Cgroup(tuple(folders), memory_bytes).remove()
             return None
-    return Cgroup(tuple(folders)) if folders else None
+    return Cgroup(tuple(folders), memory_bytes) if folders else None
 
 
 def remove_leftovers() -> None:
     """Remove the groups of processes that are gone: a killed parent cannot."""
-    for parent, _ in _places(0, 0):
-        for folder in parent.glob(f"{_PREFIX}*-*"):
+    for place in Hierarchies.of_this_process().places(0, 0):
+        for folder in place.parent.glob(f"{_PREFIX}*-*"):
             pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-            if not Path("/proc", pid).exists():
+            if pid.isdigit() and not Path("/proc", pid).exists():
                 with suppress(OSError):
                     folder.rmdir()
 
 
-def _places(memory_bytes: int, max_processes: int) -> list[tuple[Path, dict[str, int]]]:
-    """Parent folder and limits per hierarchy; both controllers or none."""
-    own = _own_groups()
-    if "memory" in own and "pids" in own:
-        return [
-            (own["memory"], {"memory.limit_in_bytes": memory_bytes}),
-            (own["pids"], {"pids.max": max_processes}),
-        ]
-    unified = own.get("")
-    if unified is not None and _delegates(unified):
-        return [(unified, {"memory.max": memory_bytes, "pids.max": max_processes})]
-    return []
+@dataclass(frozen=True, kw_only=True)
+class Hierarchies:
+    """Where control groups are mounted, and in which this process is."""
 
+    mounts: str  # content of /proc/self/mounts
+    groups: str  # content of /proc/self/cgroup
+    root: Path = field(default=Path("/"))  # for tests: where mount points are found
 
-def _delegates(folder: Path) -> bool:
-    with suppress(OSError):
-        return {"memory", "pids"} <= set((folder / "cgroup.subtree_control").read_text().split())
-    return False
+    @classmethod
+    def of_this_process(cls) -> "Hierarchies":
+        """Those of this process; none on a system without."""
+        texts = []
+        for path in (Path("/proc/self/mounts"), Path("/proc/self/cgroup")):
+            try:
+                texts.append(path.read_text())
+            except OSError:
+                texts.append("")
+        return cls(mounts=texts[0], groups=texts[1])
 
+    def places(self, memory_bytes: int, max_processes: int) -> list[Place]:
+        """Parents and limits of a slot's groups; both controllers or none."""
+        own = self._own_groups()
+        if "memory" in own and "pids" in own:
+            return [
+                Place(parent=own["memory"], limits={"memory.limit_in_bytes": memory_bytes}),
+                Place(parent=own["pids"], limits={"pids.max": max_processes}),
+            ]
+        if "" in own and (parent := _delegated(own[""])) is not None:
+            return [Place(parent=parent, limits={"memory.max": memory_bytes, "pids.max": max_processes})]
+        return []
 
-def _own_groups() -> dict[str, Path]:
-    """Folder of this process's group by controller; the key of version 2 is empty."""
-    mounts: dict[str, Path] = {}
-    with suppress(OSError):
-        for line in Path("/proc/self/mounts").read_text().splitlines():
+    def _own_groups(self) -> dict[str, Path]:
+        """Folder of this process's group by controller; the key of version 2 is empty."""
+        mounts: dict[str, Path] = {}
+        for line in self.mounts.splitlines():
             _, where, kind, options = line.split()[:4]
             if kind == "cgroup2":
-                mounts[""] = Path(where)
+                mounts[""] = self.root / where.lstrip("/")
             elif kind == "cgroup":
-                mounts.update({name: Path(where) for name in options.split(",") if name in ("memory", "pids")})
-    groups: dict[str, Path] = {}
-    with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+                found = [name for name in options.split(",") if name in ("memory", "pids")]
+                mounts.update({name: self.root / where.lstrip("/") for name in found})
+        groups: dict[str, Path] = {}
+        for line in self.groups.splitlines():
             _, controllers, path = line.split(":", 2)
             for name in controllers.split(","):
                 if name in mounts:
                     folder = mounts[name] / path.lstrip("/")
                     groups[name] = folder if folder.is_dir() else mounts[name]
-    return groups
+        return groups
+
+
+def _delegated(folder: Path) -> Path | None:
+    """The group of version 2 below which limited groups can be made. One that holds processes cannot have any: where
+    it holds nothing but this process and what it started, as `systemd-run --scope -p Delegate=yes` leaves it, all
+    of them move into a leaf.
+    """
+    if folder.name == _OWN_LEAF:
+        folder = folder.parent
+    wanted = {"memory", "pids"}
+    try:
+        if wanted <= set((folder / "cgroup.subtree_control").read_text().split()):
+            return folder
+        if not wanted <= set((folder / "cgroup.controllers").read_text().split()):
+            return None
+        held = {int(pid) for pid in (folder / "cgroup.procs").read_text().split()}
+        if held and held <= {os.getpid(), *descendants(os.getpid())}:
+            leaf = folder / _OWN_LEAF
+            leaf.mkdir(exist_ok=True)
+            for pid in held:
+                (leaf / "cgroup.procs").write_text(str(pid))
+        (folder / "cgroup.subtree_control").write_text("+memory +pids")
+    except OSError:
+        return None
+    return folder
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that a process has started, and those that these have started."""
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return children + [below for child in children for below in descendants(child)]

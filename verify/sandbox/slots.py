@@ -12,11 +12,12 @@ from typing import Any
 
 from reasonmill.verify.child import Child, ChildDied
 from reasonmill.verify.sandbox.bubblewrap import Mode, slot_command
-from reasonmill.verify.sandbox.cgroups import Cgroup, make_cgroup, remove_leftovers
+from reasonmill.verify.sandbox.cgroups import Cgroup, descendants, make_cgroup, remove_leftovers
+from reasonmill.verify.sandbox.inside.watch import MAX_WALL_STRETCH
 from reasonmill.verify.settings import SandboxSettings
 
 START_LIMIT_S = 30.0  # a slot starts in 0.1 s, on a machine that is busy in a few
-GRACE_S = 10.0  # beyond the wall limit, for the slot to end the job, read its output and report
+GRACE_S = 10.0  # beyond the longest wall time, for the slot to end the job, read its output and report
 CLEAN_LIMIT_S = 10.0  # to remove the files of a job
 _SLOT_OVERHEAD_BYTES = 64 * 2**20  # of the slot's own process
 _SLOT_OVERHEAD_PROCESSES = 4
@@ -43,12 +44,22 @@ class Slot:
         """Whether it takes jobs."""
         return self._child.alive
 
-    async def run(self, job: dict[str, Any]) -> dict[str, Any]:
-        """What the slot reports of one job. Raises ChildDied when the job took the slot with it."""
-        kills = self._cgroup.memory_kills() if self._cgroup else 0
-        outcome = await self._child.ask(job, deadline_s=job["limits"]["wall_s"] + GRACE_S)
+    async def run(self, job: dict[str, Any], **attached: bytes) -> dict[str, Any]:
+        """What the slot reports of one job, which finds the attached bytes (`stdin`, `tests` …) in files. Raises
+        ChildDied when the job took the slot with it.
+        """
         if self._cgroup is not None:
-            outcome["out_of_memory"] = self._cgroup.memory_kills() > kills
+            self._cgroup.limit_memory(int(job["limits"]["memory_bytes"]) + _SLOT_OVERHEAD_BYTES)
+        kills = self._cgroup.memory_kills() if self._cgroup else 0
+        limits = {**job["limits"], "guard": self._cgroup is None}
+        outcome = await self._child.ask(
+            {**job, "limits": limits},
+            deadline_s=MAX_WALL_STRETCH * limits["wall_s"] + GRACE_S,
+            attached=attached,
+        )
+        outcome["out_of_memory"] = outcome["over_memory"] or (
+            self._cgroup is not None and self._cgroup.memory_kills() > kills
+        )
         await self._child.settle(deadline_s=CLEAN_LIMIT_S)
         return outcome
 
@@ -72,6 +83,11 @@ class SlotPool:
         self._mode: Mode | None = None
         self._choosing = asyncio.Lock()
         self.missing: str | None = _missing_parts()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the slots that are running, as seen from outside."""
+        return tuple(slot.pid for slot in self._running.values())
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Slot]:
@@ -142,20 +158,24 @@ class SlotPool:
         bwrap = shutil.which("bwrap")
         if bwrap is None:
             raise ChildDied("bwrap is gone")
-        command = slot_command(bwrap, mode, number=number, scratch_bytes=settings.scratch_mib * 2**20)
+        try:
+            command = slot_command(bwrap, mode, number=number, scratch_bytes=settings.scratch_mib * 2**20)
+        except ValueError as error:
+            raise ChildDied(str(error)) from None
         cgroup = make_cgroup(
             f"slot{number}-{id(self):x}",
             memory_bytes=max(settings.memory_mib, settings.compile_memory_mib) * 2**20 + _SLOT_OVERHEAD_BYTES,
             max_processes=settings.max_processes + _SLOT_OVERHEAD_PROCESSES,
         )
         try:
-            child = await Child.start(
-                command.argv, command.environment, deadline_s=START_LIMIT_S, on_start=cgroup.add if cgroup else None
-            )
+            child = await Child.start(command.argv, command.environment, deadline_s=START_LIMIT_S)
         except BaseException:
             if cgroup is not None:
                 cgroup.remove()
             raise
+        if cgroup is not None:
+            for pid in (child.pid, *descendants(child.pid)):  # no job runs yet that could be missed
+                cgroup.add(pid)
         return Slot(child, cgroup)
 
     async def _bury(self, number: int) -> None:
@@ -188,8 +208,9 @@ PROBE_OUTPUT = "contained\n"
 # Raises unless: no network device but loopback, nobody else's processes, nothing writable but the job's folder, and a
 # user that cannot become another.
 _PROBE = """
-import os, socket
-assert [name for _, name in socket.if_nameindex()] == ["lo"], socket.if_nameindex()
+import ctypes, os
+interfaces = [line.partition(":")[0].strip() for line in open("/proc/net/dev").readlines()[2:]]
+assert set(interfaces) <= {"lo"}, interfaces
 assert len([p for p in os.listdir("/proc") if p.isdigit()]) <= 4, os.listdir("/proc")
 assert os.getuid() != 0
 for folder in ("/", "/usr", "/dev", "/etc"):
@@ -208,13 +229,14 @@ open("file", "w").close()
 if os.fork() == 0:
     os._exit(0)
 os.wait()
+assert ctypes.CDLL(None).unshare(0x10000000) != 0, "it can make namespaces"
 print("contained")
 """
 
 
 def probe_job(settings: SandboxSettings) -> dict[str, Any]:
     """A job that fails unless the sandbox contains it."""
-    return {"kind": "program", "source": _PROBE, "stdin": "", "limits": job_limits(settings)}
+    return {"kind": "program", "source": _PROBE, "limits": job_limits(settings)}
 
 
 def job_limits(settings: SandboxSettings) -> dict[str, float]:

@@ -45,6 +45,7 @@ MEANINGS = {
     "refused": "the teacher cannot take this question",
     "not_all_teachers": "another teacher did not answer it",
     "too_long": "longer than a packed row",
+    "not_encodable": "refused by the chat template",
     "repeated_ngram": "the answer loops",
     "consecutive_repetition": "the answer repeats itself",
 }
@@ -68,6 +69,7 @@ def funnel(run: RunFigures) -> Markup:
             run.number("pairs"),
             run,
         ),
+        _table("Accepted traces that are not in the dataset", run.counts("withheld"), run.number("accepted"), run),
         lead="Everything that enters leaves once: as an accepted trace, or here with a reason.",
     )
 
@@ -90,6 +92,11 @@ def _bars(run: RunFigures) -> list[Bar]:
                 "accepted traces", accepted or 0, f"{numbers.count(accepted)}  ({numbers.share(accepted, pairs)})", "t2"
             )
         )
+        withheld = run.counts("withheld")
+        if withheld:
+            bars += _lost(withheld, accepted or 0)
+            samples = run.number("samples")
+            bars.append(Bar("samples in the dataset", samples or 0, numbers.count(samples), "t2"))
     documents = run.number("documents_packed")
     if documents is not None:
         too_long = run.number("excluded_too_long") or 0

@@ -44,6 +44,8 @@ def _tiles(run: RunFigures) -> list[Markup]:
     accepted, pairs = run.number("accepted"), run.number("pairs")
     before, after = _pass_at_1(run)
     rate = run.number("goodput_tokens_per_s")
+    whole_rate = run.number("goodput_of_run_tokens_per_s")
+    over_all = f", {numbers.short(whole_rate)} over the whole run" if whole_rate is not None else ""
     accepted_tokens, generated = run.number("accepted_tokens"), run.number("generated_tokens")
     gain = (
         f"{100 * (after - before):+.1f} points"
@@ -62,7 +64,8 @@ def _tiles(run: RunFigures) -> list[Markup]:
         _tile(
             "goodput",
             numbers.short(rate),
-            f"accepted tokens/s; {numbers.share(accepted_tokens, generated)} of all generated",
+            f"accepted tokens/s while generating{over_all};"
+            f" {numbers.share(accepted_tokens, generated)} of all generated",
             unit="tok/s" if rate is not None else "",
         ),
         _tile(

@@ -19,23 +19,33 @@ inline uint32_t entry_of(const uint32_t* table, uint32_t code) {
   return code | (code < kSingleEnd ? kSingle << kKindShift : 0);
 }
 
-// Decodes one code point; the bytes are what CPython wrote as UTF-8 (lone surrogates allowed), so they are well formed.
-inline uint32_t decode_utf8(const uint8_t* bytes, size_t* at) {
+// Decodes the character outside ASCII at `*at` and moves behind it. Bytes that are no UTF-8 (lone surrogates as CPython
+// writes them are taken as such) are read one by one as U+FFFD, a separator.
+inline uint32_t decode_utf8(const uint8_t* bytes, size_t length, size_t* at) {
+  constexpr uint32_t kReplacement = 0xFFFD;
   const uint8_t* p = bytes + *at;
-  if (p[0] < 0x80) {
-    *at += 1;
-    return p[0];
-  }
-  if (p[0] < 0xE0) {
+  const size_t left = length - *at;
+  const auto follows = [&](size_t k) { return k < left && (p[k] & 0xC0) == 0x80; };
+  if (p[0] >= 0xC2 && p[0] < 0xE0 && follows(1)) {
     *at += 2;
     return (p[0] & 0x1Fu) << 6 | (p[1] & 0x3Fu);
   }
-  if (p[0] < 0xF0) {
-    *at += 3;
-    return (p[0] & 0x0Fu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
+  if (p[0] >= 0xE0 && p[0] < 0xF0 && follows(1) && follows(2)) {
+    const uint32_t code = (p[0] & 0x0Fu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
+    if (code >= 0x800) {
+      *at += 3;
+      return code;
+    }
   }
-  *at += 4;
-  return (p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
+  if (p[0] >= 0xF0 && p[0] < 0xF5 && follows(1) && follows(2) && follows(3)) {
+    const uint32_t code = (p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
+    if (code >= 0x10000 && code < 0x110000) {
+      *at += 4;
+      return code;
+    }
+  }
+  *at += 1;
+  return kReplacement;
 }
 
 // Appends at `out`, returns the number of bytes (1 to 4).

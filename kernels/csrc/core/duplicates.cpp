@@ -3,257 +3,220 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/aligned.h"
-#include "core/hash.h"
-#include "core/minhash.h"
+#include "core/buckets.h"
+#include "core/likeness.h"
 #include "core/parallel.h"
 
 namespace reasonmill {
 namespace {
 
-// From here on texts go by their rank, their place in the order in which they claim to be kept.
-constexpr uint32_t kNone = UINT32_MAX;
-constexpr size_t kBlock = 256;  // texts
+constexpr size_t kBlock = 64;          // texts
+constexpr size_t kVariantsTried = 4;   // candidates for the label of a variant
 
-struct Fingerprints {
-  std::vector<uint64_t> key;       // [rank, 2]
-  std::vector<uint64_t> buckets;   // [band, rank]; equal only where the quantities are equal too
-  std::vector<uint8_t> has_grams;  // [rank]
-};
-
-// The scratch of one thread.
-struct Workspace {
-  Scan scan;
-  std::vector<uint64_t> grams;
-  std::vector<uint32_t> mixed;
-  std::vector<uint64_t> keys;
-  AlignedSlots slots;
-
-  explicit Workspace(const DuplicateOptions& options) : keys(options.bands), slots(options.num_perm) {}
-};
-
-Fingerprints fingerprint(const std::vector<TextView>& texts, const int64_t* order, const DuplicateOptions& options) {
-  const size_t count = texts.size();
-  Fingerprints prints{std::vector<uint64_t>(2 * count), std::vector<uint64_t>(options.bands * count),
-                      std::vector<uint8_t>(count)};
-  std::vector<Workspace> spaces;
-  for (size_t t = 0; t < thread_count(options.threads); ++t) spaces.emplace_back(options);
-  parallel_blocks(count, kBlock, options.threads, [&](size_t begin, size_t end, size_t thread) {
-    Workspace& space = spaces[thread];
-    for (size_t rank = begin; rank < end; ++rank) {
-      scan_text(texts[order[rank]], options.table, &space.scan);
-      std::copy_n(space.scan.key, 2, &prints.key[2 * rank]);
-      grams_of(space.scan.words, options.ngram, &space.grams);
-      prints.has_grams[rank] = !space.grams.empty();
-      if (space.grams.empty()) continue;
-      minhash(space.grams, options.a, options.b, options.num_perm, &space.mixed, space.slots.data());
-      band_keys(space.slots.data(), options.bands, options.rows, space.keys.data());
-      for (size_t band = 0; band < options.bands; ++band) {
-        prints.buckets[band * count + rank] = mix64(space.keys[band] ^ space.scan.quantities);
-      }
-    }
-  });
-  return prints;
-}
-
-// Finds the last rank seen with the same key. Open addressing over (tag, rank).
-class LastSeen {
- public:
-  explicit LastSeen(size_t count) {
-    size_t capacity = 16;
-    while (capacity < 2 * count) capacity *= 2;
-    slots_.assign(capacity, {0, kNone});
-  }
-
-  // Returns what `same(rank)` confirms as the last rank with this key, or kNone, and remembers `rank` in its place
-  // (`replace`) or leaves the first one there.
-  template <typename Same>
-  uint32_t exchange(uint64_t key, uint32_t rank, bool replace, const Same& same) {
-    const size_t mask = slots_.size() - 1;
-    const auto tag = static_cast<uint32_t>(key >> 32);
-    for (size_t at = key & mask;; at = (at + 1) & mask) {
-      Slot& slot = slots_[at];
-      if (slot.rank == kNone) {
-        slot = {tag, rank};
-        return kNone;
-      }
-      if (slot.tag == tag && same(slot.rank)) return replace ? std::exchange(slot.rank, rank) : slot.rank;
-    }
-  }
-
- private:
-  struct Slot {
-    uint32_t tag;
-    uint32_t rank;
-  };
-  std::vector<Slot> slots_;
-};
-
-// The first rank with the same token sequence, its own where there is none.
-std::vector<uint32_t> exact_duplicates(const Fingerprints& prints, size_t count) {
+// The first text, in the order of claims, with the same key; its own place where it is the first.
+std::vector<uint32_t> exact_duplicates(const Prints& prints, const DuplicateOptions& options, const Claims& claims) {
+  const auto count = static_cast<uint32_t>(prints.quantities.size());
+  constexpr uint32_t kAhead = 16;
   std::vector<uint32_t> first(count);
-  LastSeen seen(count);
-  for (uint32_t rank = 0; rank < count; ++rank) {
-    const uint64_t* key = &prints.key[2 * rank];
-    const uint32_t found = seen.exchange(key[0], rank, false, [&](uint32_t other) {
+  std::vector<uint32_t> again;
+  BucketTable seen(count);
+  for (uint32_t text = 0; text < count; ++text) {
+    if (text + kAhead < count) seen.prefetch(prints.key[2 * (text + kAhead)]);
+    first[text] = text;
+    if (options.active != nullptr && !options.active[text]) continue;
+    const uint64_t* key = &prints.key[2 * text];
+    auto& slot = seen.find(key[0], [&](uint32_t other) {
       return prints.key[2 * other] == key[0] && prints.key[2 * other + 1] == key[1];
     });
-    first[rank] = found == kNone ? rank : found;
+    if (slot.holder == kNone) {
+      slot.holder = text;
+      continue;
+    }
+    again.push_back(text);
+    first[text] = slot.holder;  // the first to arrive; its own entry leads to the first of them in the order of claims
+    if (claims.before(text, first[slot.holder])) first[slot.holder] = text;
   }
+  for (const uint32_t text : again) first[text] = first[first[text]];
   return first;
 }
 
-struct Link {
-  uint32_t band;
-  uint32_t previous;  // the last rank before this one in the same bucket
-};
-
-// Links of each rank in CSR form: those of `rank` are links[offset[rank] ... offset[rank + 1]], by band.
-struct Chains {
-  std::vector<size_t> offset;
-  std::vector<Link> links;
-
-  Link* begin(uint32_t rank) { return links.data() + offset[rank]; }
-  Link* end(uint32_t rank) { return links.data() + offset[rank + 1]; }
-
-  uint32_t previous(uint32_t rank, uint32_t band) {
-    for (const Link* link = begin(rank); link != end(rank); ++link) {
-      if (link->band == band) return link->previous;
-    }
-    return kNone;
-  }
-};
-
-Chains chain_buckets(const Fingerprints& prints, const std::vector<uint32_t>& first, const DuplicateOptions& options) {
-  const size_t count = first.size();
-  std::vector<std::vector<std::pair<uint32_t, uint32_t>>> pairs(options.bands);
-  parallel_blocks(options.bands, 1, options.threads, [&](size_t band, size_t, size_t) {
-    const uint64_t* buckets = &prints.buckets[band * count];
-    LastSeen seen(count);
-    for (uint32_t rank = 0; rank < count; ++rank) {
-      if (!prints.has_grams[rank] || first[rank] != rank) continue;
-      const uint32_t found = seen.exchange(buckets[rank], rank, true,
-                                           [&](uint32_t other) { return buckets[other] == buckets[rank]; });
-      if (found != kNone) pairs[band].emplace_back(rank, found);
-    }
-  });
-  Chains chains{std::vector<size_t>(count + 1), {}};
-  for (const auto& of_band : pairs) {
-    for (const auto& [rank, previous] : of_band) ++chains.offset[rank + 1];
-  }
-  for (size_t rank = 0; rank < count; ++rank) chains.offset[rank + 1] += chains.offset[rank];
-  chains.links.resize(chains.offset[count]);
-  std::vector<size_t> next(chains.offset.begin(), chains.offset.end() - 1);
-  for (uint32_t band = 0; band < options.bands; ++band) {
-    for (const auto& [rank, previous] : pairs[band]) chains.links[next[rank]++] = {band, previous};
-  }
-  return chains;
-}
-
-double jaccard_of(const std::vector<uint64_t>& left, const std::vector<uint64_t>& right) {
-  size_t common = 0;
-  for (size_t l = 0, r = 0; l < left.size() && r < right.size();) {
-    common += left[l] == right[r];
-    const bool advance_left = left[l] <= right[r];
-    const bool advance_right = right[r] <= left[l];
-    l += advance_left;
-    r += advance_right;
-  }
-  return static_cast<double>(common) / static_cast<double>(left.size() + right.size() - common);
-}
-
-// Decides rank after rank which texts are kept.
-class Verification {
+// Decides, in the order of claims, which texts are kept.
+class Decision {
  public:
-  Verification(const std::vector<TextView>& texts, const int64_t* order, const DuplicateOptions& options,
-               Chains* chains)
-      : texts_(texts), order_(order), options_(options), chains_(chains), kept_(texts.size(), 0) {}
+  Decision(const std::vector<TextView>& texts, const DuplicateOptions& options, const Claims& claims, Chains* chains,
+           std::vector<uint8_t> kept)
+      : options_(options), claims_(claims), chains_(chains), kept_(std::move(kept)),
+        likeness_(texts, options.ngram, options.table) {}
 
-  // The kept rank that this one duplicates with the similarity, or (rank, 1.0) if it is kept itself.
-  std::pair<uint32_t, double> decide(uint32_t rank) {
-    collect_candidates(rank);
-    if (!candidates_.empty()) {
-      grams_as_set(rank, &own_);
-      for (const uint32_t candidate : candidates_) {
-        grams_as_set(candidate, &other_);
-        const double similarity = jaccard_of(own_, other_);
-        if (similarity >= options_.threshold) return {candidate, similarity};
+  bool kept(uint32_t text) const { return kept_[text] != 0; }
+
+  // The kept text that this one duplicates with the similarity, or itself.
+  std::pair<uint32_t, double> decide(uint32_t text) {
+    collect_candidates(text);
+    for (const uint32_t candidate : candidates_) {
+      const double similarity = compare(text, candidate);
+      if (similarity >= options_.threshold) {
+        kept_[text] = 0;
+        return {candidate, similarity};
       }
     }
-    kept_[rank] = 1;
-    return {rank, 1.0};
+    return {text, 1.0};
   }
 
  private:
-  void collect_candidates(uint32_t rank) {
+  // Leaves the texts to compare with in candidates_, in the order of claims.
+  void collect_candidates(uint32_t text) {
     candidates_.clear();
-    for (Link* link = chains_->begin(rank); link != chains_->end(rank); ++link) {
-      // a rank that was not kept has its own link at a kept one already
-      if (!kept_[link->previous]) link->previous = chains_->previous(link->previous, link->band);
+    for (Link* link = chains_->begin(text); link != chains_->end(text); ++link) {
+      // a text that was not kept has its own link at a kept one already
       uint32_t candidate = link->previous;
+      if (!kept_[candidate]) {
+        candidate = chains_->previous(candidate, link->table);
+        *link = {link->table, candidate};
+      }
       for (size_t n = 0; n < options_.max_bucket && candidate != kNone; ++n) {
         candidates_.push_back(candidate);
-        candidate = chains_->previous(candidate, link->band);
+        candidate = chains_->previous(candidate, link->table);
       }
     }
     std::sort(candidates_.begin(), candidates_.end());
-    keep_most_frequent();
-  }
-
-  // Reduces the sorted candidates to distinct ones, and to those that were met in the most buckets.
-  void keep_most_frequent() {
     met_.clear();
     for (const uint32_t candidate : candidates_) {
       if (met_.empty() || met_.back().second != candidate) met_.emplace_back(0, candidate);
-      --met_.back().first;  // negative, so that the most frequent come first and of equals the first rank
+      ++met_.back().first;
     }
+    const auto before = [&](const auto& l, const auto& r) { return claims_.before(l.second, r.second); };
     if (met_.size() > options_.max_candidates) {
-      std::sort(met_.begin(), met_.end());
+      std::sort(met_.begin(), met_.end(),
+                [&](const auto& l, const auto& r) { return l.first != r.first ? l.first > r.first : before(l, r); });
       met_.resize(options_.max_candidates);
     }
+    std::sort(met_.begin(), met_.end(), before);
     candidates_.clear();
     for (const auto& [times, candidate] : met_) candidates_.push_back(candidate);
-    std::sort(candidates_.begin(), candidates_.end());
   }
 
-  void grams_as_set(uint32_t rank, std::vector<uint64_t>* grams) {
-    scan_text(texts_[order_[rank]], options_.table, &scan_);
-    grams_of(scan_.words, options_.ngram, grams);
-    std::sort(grams->begin(), grams->end());
-    grams->erase(std::unique(grams->begin(), grams->end()), grams->end());
+  double compare(uint32_t text, uint32_t candidate) {
+    for (const Link* link = chains_->begin(text); link != chains_->end(text); ++link) {
+      if (link->previous == candidate && link->similarity >= 0.0) return link->similarity;
+    }
+    return likeness_.of(text, candidate);
   }
 
-  const std::vector<TextView>& texts_;
-  const int64_t* order_;
   const DuplicateOptions& options_;
+  const Claims& claims_;
   Chains* chains_;
   std::vector<uint8_t> kept_;
   std::vector<uint32_t> candidates_;
-  std::vector<std::pair<int, uint32_t>> met_;
-  std::vector<uint64_t> own_;
-  std::vector<uint64_t> other_;
-  Scan scan_;
+  std::vector<std::pair<uint32_t, uint32_t>> met_;
+  Likeness likeness_;
 };
+
+std::vector<Likeness> one_for_each_thread(const std::vector<TextView>& texts, const DuplicateOptions& options) {
+  std::vector<Likeness> scratch;
+  for (size_t t = 0; t < thread_count(options.threads); ++t) scratch.emplace_back(texts, options.ngram, options.table);
+  return scratch;
+}
+
+// Compares each text with the ones before it in its buckets, on all threads: most decisions then find it done.
+void compare_ahead(const std::vector<TextView>& texts, const std::vector<uint32_t>& linked,
+                   const DuplicateOptions& options, Chains* chains) {
+  std::vector<Likeness> scratch = one_for_each_thread(texts, options);
+  parallel_blocks(linked.size(), kBlock, options.threads, [&](size_t begin, size_t end, size_t thread) {
+    for (size_t i = begin; i < end; ++i) {
+      const uint32_t text = linked[i];
+      for (Link* link = chains->begin(text); link != chains->end(text); ++link) {
+        const bool known = std::any_of(chains->begin(text), link,
+                                       [&](const Link& other) { return other.previous == link->previous; });
+        if (!known) link->similarity = scratch[thread].of(text, link->previous);
+      }
+    }
+  });
+}
+
+std::vector<uint32_t> linked_texts(Chains* chains, size_t count, const Claims& claims) {
+  std::vector<uint32_t> linked;
+  for (uint32_t text = 0; text < count; ++text) {
+    if (!chains->empty(text)) linked.push_back(text);
+  }
+  std::sort(linked.begin(), linked.end(), [&](uint32_t l, uint32_t r) { return claims.before(l, r); });
+  return linked;
+}
+
+// Labels the kept texts that are like an earlier kept one but for their numbers.
+void label_variants(const std::vector<TextView>& texts, const Prints& prints, const std::vector<uint8_t>& kept,
+                    const DuplicateOptions& options, const Claims& claims, std::vector<int64_t>* variant_of) {
+  const size_t count = texts.size();
+  Bucketing bucketing(count);
+  bucketing.add(
+      options.bands, options.threads,
+      [&](uint32_t text) { return kept[text] && prints.num_words[text] >= options.ngram; },
+      [&](uint32_t band, uint32_t text) { return prints.band_keys[band * count + text]; }, claims);
+  Chains chains = bucketing.chains();
+  const std::vector<uint32_t> linked = linked_texts(&chains, count, claims);
+  std::vector<Likeness> scratch = one_for_each_thread(texts, options);
+  parallel_blocks(linked.size(), kBlock, options.threads, [&](size_t begin, size_t end, size_t thread) {
+    for (size_t i = begin; i < end; ++i) {
+      const uint32_t text = linked[i];
+      std::vector<uint32_t> tried;
+      for (const Link* link = chains.begin(text); link != chains.end(text) && tried.size() < kVariantsTried; ++link) {
+        const uint32_t other = link->previous;
+        if (prints.quantities[other] == prints.quantities[text]) continue;
+        if (std::find(tried.begin(), tried.end(), other) != tried.end()) continue;
+        tried.push_back(other);
+        if (scratch[thread].of(text, other) < options.threshold) continue;
+        (*variant_of)[text] = other;
+        break;
+      }
+    }
+  });
+}
 
 }  // namespace
 
-void near_duplicates(const std::vector<TextView>& texts, const int64_t* order, const DuplicateOptions& options,
-                     int64_t* kept_as, double* jaccard) {
-  const Fingerprints prints = fingerprint(texts, order, options);
-  const std::vector<uint32_t> first = exact_duplicates(prints, texts.size());
-  Chains chains = chain_buckets(prints, first, options);
-  Verification verification(texts, order, options, &chains);
-  for (uint32_t rank = 0; rank < texts.size(); ++rank) {
-    const int64_t text = order[rank];
-    if (first[rank] != rank) {  // its first has been decided, and what stands for that stands for this
-      kept_as[text] = kept_as[order[first[rank]]];
-      jaccard[text] = jaccard[order[first[rank]]];
-      continue;
-    }
-    const auto [candidate, similarity] = verification.decide(rank);
-    kept_as[text] = order[candidate];
-    jaccard[text] = similarity;
+Duplicates find_duplicates(const std::vector<TextView>& texts, const Prints& prints,
+                           const DuplicateOptions& options) {
+  const size_t count = texts.size();
+  const Claims claims(texts, prints.key, options.rank);
+  const std::vector<uint32_t> first = exact_duplicates(prints, options, claims);
+  std::vector<uint8_t> kept(count);
+  for (uint32_t text = 0; text < count; ++text) {
+    kept[text] = first[text] == text && (options.active == nullptr || options.active[text]);
   }
+  const auto comparable = [&](uint32_t text) { return kept[text] && prints.num_words[text] >= options.ngram; };
+  const auto plain = [&](uint32_t band, uint32_t text) { return prints.band_keys[band * count + text]; };
+  Bucketing bucketing(count);
+  bucketing.add(
+      options.bands, options.threads, comparable,
+      [&](uint32_t band, uint32_t text) { return plain(band, text) ^ prints.quantities[text]; }, claims);
+  if (options.loose != nullptr) {
+    bucketing.add(
+        options.bands, options.threads,
+        [&](uint32_t text) { return options.loose[text] && comparable(text); }, plain, claims);
+  }
+  Chains chains = bucketing.chains();
+  const std::vector<uint32_t> linked = linked_texts(&chains, count, claims);
+  compare_ahead(texts, linked, options, &chains);
+
+  Duplicates found{std::vector<int64_t>(count, -1), std::vector<double>(count, 1.0), std::vector<int64_t>(count, -1)};
+  for (uint32_t text = 0; text < count; ++text) {
+    if (kept[text]) found.kept_as[text] = text;
+  }
+  Decision decision(texts, options, claims, &chains, std::move(kept));
+  for (const uint32_t text : linked) {
+    const auto [other, similarity] = decision.decide(text);
+    found.kept_as[text] = other;
+    found.jaccard[text] = similarity;
+  }
+  std::vector<uint8_t> still_kept(count);
+  for (uint32_t text = 0; text < count; ++text) {
+    still_kept[text] = decision.kept(text);
+    if (first[text] == text) continue;  // what stands for its first stands for it
+    found.kept_as[text] = found.kept_as[first[text]];
+    found.jaccard[text] = found.jaccard[first[text]];
+  }
+  if (options.label_variants) label_variants(texts, prints, still_kept, options, claims, &found.variant_of);
+  return found;
 }
 
 }  // namespace reasonmill

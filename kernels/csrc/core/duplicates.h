@@ -1,31 +1,36 @@
-// Near-duplicates of a list of texts: band keys propose, the exact Jaccard similarity of word n-gram sets decides.
+// Duplicates among texts that were read: equal keys are exact ones; of the rest band keys propose, and the exact
+// Jaccard similarity of word n-gram sets decides. Rules and twin: kernels/duplicates_reference.py.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "core/corpus.h"
 #include "core/scan.h"
 
 namespace reasonmill {
 
 struct DuplicateOptions {
-  double threshold;         // least Jaccard similarity of a duplicate
-  size_t ngram;             // words
+  double threshold;        // least Jaccard similarity of a duplicate
+  size_t ngram;            // words
   size_t bands;
-  size_t rows;
-  size_t num_perm;          // bands * rows, rounded up to kLanes; the length of a and b
-  const uint32_t* a;        // aligned to 64 bytes
-  const uint32_t* b;
-  size_t max_bucket;        // kept texts of one bucket that are candidates for a text: the latest ones
-  size_t max_candidates;    // of all its candidates, those compared: the ones met in the most buckets, then the first
+  size_t max_bucket;       // kept texts of one bucket that are candidates for a text: the latest ones
+  size_t max_candidates;   // of all its candidates, those compared: the ones met in the most buckets, then the first
   size_t threads;
   const uint32_t* table;
+  const int64_t* rank;     // [N], place of each text in the order of claims to be kept; null: by content
+  const uint8_t* active;   // [N], texts that take part; null: all
+  const uint8_t* loose;    // [N], texts whose numbers may differ from each other's; null: none
+  bool label_variants;     // whether to find, for each kept text, a kept one that is alike but for its numbers
 };
 
-// For each text in `order` (a permutation of the texts): kept_as[text] is the text that stands for it, itself if it is
-// kept, and jaccard[text] their similarity. Rules and twin: kernels/duplicates_reference.py.
-void near_duplicates(const std::vector<TextView>& texts, const int64_t* order, const DuplicateOptions& options,
-                     int64_t* kept_as, double* jaccard);
+struct Duplicates {
+  std::vector<int64_t> kept_as;     // [N], the text that stands for each, itself if it is kept; -1: takes no part
+  std::vector<double> jaccard;      // [N], similarity of the two
+  std::vector<int64_t> variant_of;  // [N], an earlier kept text that is alike but for its numbers, or -1
+};
+
+Duplicates find_duplicates(const std::vector<TextView>& texts, const Prints& prints, const DuplicateOptions& options);
 
 }  // namespace reasonmill

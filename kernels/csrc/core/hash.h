@@ -3,6 +3,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -35,36 +36,31 @@ inline uint32_t mix32(uint32_t h) {
   return h ^ (h >> 16);
 }
 
-// Hash of bytes, 8 at a time, little endian, the last chunk padded with zeros. Up to 8 bytes of one length never collide.
-inline uint64_t hash_bytes(const uint8_t* bytes, size_t length, uint64_t seed = kWordSeed) {
-  uint64_t h = seed + length * kLength;
-  size_t at = 0;
-  for (; at + 8 <= length; at += 8) {
-    uint64_t chunk;
-    std::memcpy(&chunk, bytes + at, 8);
-    h = (h ^ chunk) * kChunk;
-    h ^= h >> 29;
-  }
-  if (at < length) {
-    uint64_t chunk = 0;
-    std::memcpy(&chunk, bytes + at, length - at);
-    h = (h ^ chunk) * kChunk;
-    h ^= h >> 29;
-  }
-  return mix64(h);
+// One step of hash_bytes over 16 bytes, and its end; core/isa_loops.h has them for vectors.
+inline uint64_t absorb(uint64_t h, uint64_t low, uint64_t high) {
+  h = (h ^ low) * kChunk;
+  h ^= h >> 32;
+  h = (h ^ high) * kSequence;
+  return h ^ (h >> 29);
 }
 
-// The same hash where 8 bytes may be read at any `bytes + at` with at < length: no branch on the length of short words.
-inline uint64_t hash_padded(const uint8_t* bytes, size_t length) {
-  uint64_t h = kWordSeed + length * kLength;
-  for (size_t at = 0; at < length; at += 8) {
-    uint64_t chunk;
-    std::memcpy(&chunk, bytes + at, 8);
-    if (length - at < 8) chunk &= (uint64_t{1} << 8 * (length - at)) - 1;
-    h = (h ^ chunk) * kChunk;
-    h ^= h >> 29;
-  }
-  return mix64(h);
+inline uint64_t finish_hash(uint64_t h) {
+  h *= kGram;
+  return h ^ (h >> 32);
 }
+
+// Hash of bytes, 16 at a time as two little endian words, the last ones padded with zeros.
+inline uint64_t hash_bytes(const uint8_t* bytes, size_t length, uint64_t seed = kWordSeed) {
+  uint64_t h = seed;
+  for (size_t at = 0; at < length; at += 16) {
+    uint64_t words[2] = {0, 0};
+    std::memcpy(words, bytes + at, length - at < 16 ? length - at : 16);
+    h = absorb(h, words[0], words[1]);
+  }
+  return finish_hash(h);
+}
+
+// What one number or sign adds to the multiset of them.
+inline uint64_t as_quantity(uint64_t token_hash) { return mix64(token_hash ^ kMultiset); }
 
 }  // namespace reasonmill

@@ -1,15 +1,16 @@
 #include "core/ngram_index.h"
 
 #include <algorithm>
-#include <tuple>
-
-#include "core/parallel.h"
+#include <bit>
+#include <utility>
 
 namespace reasonmill {
 namespace {
 
-constexpr size_t kBlock = 256;                // texts
-constexpr size_t kBitmapBits = size_t{1} << 22;  // 512 KiB, half of a usual L2 cache; 100k n-grams fill 2.4 %
+// Of the filter, for each n-gram, which sets two of them in one word: one false hit in about 150 probes, and 80k n-grams
+// in 256 KiB, which stay in the L2 cache.
+constexpr size_t kFilterBits = 24;
+constexpr size_t kMaxFilterWords = size_t{1} << 24;  // isa().probe takes 24 bits of the hash
 
 template <typename T>
 void sort_unique(std::vector<T>* values) {
@@ -17,47 +18,55 @@ void sort_unique(std::vector<T>* values) {
   values->erase(std::unique(values->begin(), values->end()), values->end());
 }
 
-template <typename T>
-std::vector<T> joined(std::vector<std::vector<T>>* parts) {
-  std::vector<T> all;
-  for (auto& part : *parts) all.insert(all.end(), part.begin(), part.end());
-  std::sort(all.begin(), all.end(),
-            [](const T& l, const T& r) { return std::tie(l.text, l.item) < std::tie(r.text, r.item); });
+}  // namespace
+
+Matches joined(const std::vector<BlockMatches>& blocks, size_t block_size, size_t num_texts) {
+  Matches all;
+  all.offset.reserve(num_texts + 1);
+  for (size_t block = 0; block < blocks.size(); ++block) {
+    for (const uint32_t count : blocks[block].counts) all.offset.push_back(all.offset.back() + count);
+    all.numbers.insert(all.numbers.end(), blocks[block].numbers.begin(), blocks[block].numbers.end());
+    for (const auto& [place, item] : blocks[block].contained) {
+      all.contained.push_back({static_cast<int64_t>(block * block_size + place), item});
+    }
+  }
   return all;
 }
 
-}  // namespace
-
-NgramIndex::NgramIndex(const std::vector<TextView>& items, size_t ngram, const uint32_t* table)
-    : ngram_(ngram), table_(table), bitmap_(kBitmapBits / 64), anchors_(ngram + 1) {
+NgramIndex::NgramIndex(const std::vector<TextView>& items, size_t ngram, size_t short_ngram, size_t short_tokens,
+                       const uint32_t* table)
+    : ngram_(ngram), short_ngram_(short_ngram), anchors_(std::max(ngram, short_ngram) + 1) {
   Scan scan;
+  Buffer<uint64_t> buffer;
   std::vector<std::vector<uint64_t>> hashes(items.size());
-  std::vector<uint64_t> anchor;
   for (size_t item = 0; item < items.size(); ++item) {
-    scan_text(items[item], table_, &scan);
-    item_tokens_.push_back(scan.tokens);
-    grams_of(scan.tokens, ngram_, &hashes[item]);
+    scan.read(items[item], table);
+    item_tokens_.emplace_back(scan.tokens.data, scan.tokens.data + scan.tokens.size);
+    const bool is_short = scan.tokens.size < short_tokens;
+    const size_t n = is_short ? short_ngram_ : ngram_;
+    const Hashes grams = grams_of(scan.tokens, n, &buffer);
+    hashes[item].assign(grams.data, grams.data + grams.size);
     sort_unique(&hashes[item]);
-    const size_t length = std::min(ngram_, scan.tokens.size());
+    has_short_ |= is_short && grams.size > 0 && short_ngram_ != ngram_;
+    const size_t length = std::min(n, scan.tokens.size);
     if (length == 0) continue;
-    grams_of(scan.tokens, length, &anchor);
-    anchors_[length][anchor[0]].push_back(static_cast<uint32_t>(item));
+    const uint64_t anchor = grams_of({scan.tokens.data, length}, length, &buffer).data[0];
+    anchors_[length][anchor].push_back(static_cast<uint32_t>(item));
   }
   number_grams(hashes);
   invert();
+  fill_table();
 }
 
 void NgramIndex::number_grams(const std::vector<std::vector<uint64_t>>& hashes) {
   for (const auto& of_item : hashes) grams_.insert(grams_.end(), of_item.begin(), of_item.end());
   sort_unique(&grams_);
-  for (size_t number = 0; number < grams_.size(); ++number) {
-    number_of_.emplace(grams_[number], static_cast<uint32_t>(number));
-    const uint64_t bit = grams_[number] % kBitmapBits;
-    bitmap_[bit / 64] |= uint64_t{1} << bit % 64;
-  }
   item_offset_.push_back(0);
   for (const auto& of_item : hashes) {
-    for (const uint64_t hash : of_item) item_grams_.push_back(number_of_.at(hash));
+    for (const uint64_t hash : of_item) {
+      const auto place = std::lower_bound(grams_.begin(), grams_.end(), hash) - grams_.begin();
+      item_grams_.push_back(static_cast<uint32_t>(place));
+    }
     item_offset_.push_back(item_grams_.size());
   }
 }
@@ -75,112 +84,109 @@ void NgramIndex::invert() {
   }
 }
 
-// Leaves the numbers of the text's distinct known n-grams in space->found, ascending.
-void NgramIndex::find_grams(TextView text, Workspace* space) const {
-  scan_text(text, table_, &space->scan);
-  grams_of(space->scan.tokens, ngram_, &space->grams);
-  space->found.clear();
-  for (const uint64_t hash : space->grams) {
-    const uint64_t bit = hash % kBitmapBits;
-    if (!(bitmap_[bit / 64] >> bit % 64 & 1)) continue;
-    const auto entry = number_of_.find(hash);
-    if (entry != number_of_.end()) space->found.push_back(entry->second);
+void NgramIndex::fill_table() {
+  table_.assign(std::bit_ceil(2 * grams_.size() + 2), Slot{0, kNone, false});
+  filter_.assign(std::bit_ceil(std::min(kMaxFilterWords, grams_.size() * kFilterBits / 64 + 1)), 0);
+  const size_t mask = table_.size() - 1;
+  for (size_t number = 0; number < grams_.size(); ++number) {
+    const uint64_t hash = grams_[number];
+    size_t at = hash >> 12 & mask;
+    while (table_[at].number != kNone) at = (at + 1) & mask;
+    table_[at] = {hash, static_cast<uint32_t>(number), anchors_[ngram_].contains(hash) || anchors_[short_ngram_].contains(hash)};
+    filter_[hash >> 40 & (filter_.size() - 1)] |= uint64_t{1} << hash % 64 | uint64_t{1} << (hash >> 6) % 64;
   }
-  sort_unique(&space->found);
 }
 
-std::vector<uint32_t> NgramIndex::count_texts(const std::vector<TextView>& texts, size_t threads) const {
-  threads = thread_count(threads);
-  std::vector<std::vector<uint32_t>> counts(threads, std::vector<uint32_t>(grams_.size()));
-  std::vector<Workspace> spaces(threads);
-  parallel_blocks(texts.size(), kBlock, threads, [&](size_t begin, size_t end, size_t thread) {
-    for (size_t text = begin; text < end; ++text) {
-      find_grams(texts[text], &spaces[thread]);
-      for (const uint32_t number : spaces[thread].found) ++counts[thread][number];
+const NgramIndex::Slot* NgramIndex::find(uint64_t hash) const {
+  const size_t mask = table_.size() - 1;
+  for (size_t at = hash >> 12 & mask; table_[at].number != kNone; at = (at + 1) & mask) {
+    if (table_[at].hash == hash) return &table_[at];
+  }
+  return nullptr;
+}
+
+// Appends the numbers of those of the n-grams that are known, and the items that begin with one of them and go on.
+void NgramIndex::look_up(const Scan& scan, Hashes grams, size_t n, size_t least_tokens, Probe* probe,
+                         BlockMatches* found) const {
+  probe->places.resize(grams.size + 1);
+  const uint32_t* places = probe->places.data();
+  const size_t hits = isa().probe(grams.data, grams.size, filter_.data(), filter_.size() - 1, probe->places.data());
+  for (size_t hit = 0; hit < hits; ++hit) {
+    const uint64_t hash = grams.data[places[hit]];
+    const Slot* slot = find(hash);
+    if (slot == nullptr) continue;
+    found->numbers.push_back(slot->number);
+    if (slot->is_first) find_items(scan, hash, places[hit], n, least_tokens, &probe->items);
+  }
+}
+
+void NgramIndex::match(const Scan& scan, Hashes grams, size_t least_tokens, Probe* probe, BlockMatches* found) const {
+  const auto place = static_cast<uint32_t>(found->counts.size());
+  const auto before = static_cast<ptrdiff_t>(found->numbers.size());
+  probe->items.clear();
+  look_up(scan, grams, ngram_, least_tokens, probe, found);
+  if (has_short_) {
+    look_up(scan, grams_of(scan.tokens, short_ngram_, &probe->grams), short_ngram_, least_tokens, probe, found);
+  }
+  for (size_t length = 1; length < anchors_.size(); ++length) {  // items of fewer tokens than their n-grams would have
+    if (length == ngram_ || (has_short_ && length == short_ngram_) || anchors_[length].empty()) continue;
+    if (length < least_tokens && scan.tokens.size != length) continue;
+    const Hashes shorter = grams_of(scan.tokens, length, &probe->grams);
+    for (size_t i = 0; i < shorter.size; ++i) {
+      find_items(scan, shorter.data[i], i, length, least_tokens, &probe->items);
     }
-  });
-  for (size_t thread = 1; thread < threads; ++thread) {
-    for (size_t g = 0; g < grams_.size(); ++g) counts[0][g] += counts[thread][g];
   }
-  return std::move(counts[0]);
+  std::sort(found->numbers.begin() + before, found->numbers.end());
+  found->numbers.erase(std::unique(found->numbers.begin() + before, found->numbers.end()), found->numbers.end());
+  found->counts.push_back(static_cast<uint32_t>(found->numbers.size() - static_cast<size_t>(before)));
+  sort_unique(&probe->items);
+  for (const uint32_t item : probe->items) found->contained.emplace_back(place, item);
 }
 
-std::vector<Overlap> NgramIndex::overlaps(const std::vector<TextView>& texts, const uint32_t* weights,
-                                          double least_share, size_t threads) const {
-  threads = thread_count(threads);
-  std::vector<uint64_t> totals(item_tokens_.size());
-  for (size_t item = 0; item < totals.size(); ++item) {
+// Appends the items whose first `length` tokens have this hash and that stand whole in the text from token `at` on.
+void NgramIndex::find_items(const Scan& scan, uint64_t hash, size_t at, size_t length, size_t least_tokens,
+                            std::vector<uint32_t>* items) const {
+  const auto entry = anchors_[length].find(hash);
+  if (entry == anchors_[length].end()) return;
+  for (const uint32_t item : entry->second) {
+    const auto& wanted = item_tokens_[item];
+    if (wanted.size() > scan.tokens.size - at) continue;
+    if (wanted.size() < least_tokens && wanted.size() != scan.tokens.size) continue;
+    if (std::equal(wanted.begin(), wanted.end(), scan.tokens.data + at)) items->push_back(item);
+  }
+}
+
+std::vector<Overlap> NgramIndex::overlaps(const int64_t* offset, const uint32_t* numbers, size_t num_texts,
+                                          const uint32_t* weights, double least_share) const {
+  const size_t num_items = item_tokens_.size();
+  std::vector<uint64_t> totals(num_items);
+  for (size_t item = 0; item < num_items; ++item) {
     for (uint64_t at = item_offset_[item]; at < item_offset_[item + 1]; ++at) totals[item] += weights[item_grams_[at]];
   }
-  struct Tally {
-    std::vector<uint64_t> matched;
-    std::vector<int64_t> num_matched;
-    std::vector<uint32_t> touched;
-  };
-  std::vector<Workspace> spaces(threads);
-  std::vector<Tally> tallies(threads, {std::vector<uint64_t>(totals.size()), std::vector<int64_t>(totals.size()), {}});
-  std::vector<std::vector<Overlap>> found(threads);
-  parallel_blocks(texts.size(), kBlock, threads, [&](size_t begin, size_t end, size_t thread) {
-    Tally& tally = tallies[thread];
-    for (size_t text = begin; text < end; ++text) {
-      find_grams(texts[text], &spaces[thread]);
-      for (const uint32_t number : spaces[thread].found) {
-        for (uint64_t at = gram_offset_[number]; at < gram_offset_[number + 1]; ++at) {
-          const uint32_t item = gram_items_[at];
-          if (tally.num_matched[item]++ == 0) tally.touched.push_back(item);
-          tally.matched[item] += weights[number];
-        }
+  std::vector<uint64_t> matched(num_items);
+  std::vector<int64_t> num_matched(num_items);
+  std::vector<uint32_t> touched;
+  std::vector<Overlap> found;
+  for (size_t text = 0; text < num_texts; ++text) {
+    touched.clear();
+    for (int64_t i = offset[text]; i < offset[text + 1]; ++i) {
+      const uint32_t number = numbers[i];
+      for (uint64_t at = gram_offset_[number]; at < gram_offset_[number + 1]; ++at) {
+        const uint32_t item = gram_items_[at];
+        if (num_matched[item]++ == 0) touched.push_back(item);
+        matched[item] += weights[number];
       }
-      for (const uint32_t item : tally.touched) {
-        const uint64_t matched = tally.matched[item];
-        if (matched > 0 && static_cast<double>(matched) >= least_share * static_cast<double>(totals[item])) {
-          found[thread].push_back({static_cast<int64_t>(text), item, tally.num_matched[item], matched, totals[item]});
-        }
-        tally.matched[item] = 0;
-        tally.num_matched[item] = 0;
-      }
-      tally.touched.clear();
     }
-  });
-  return joined(&found);
-}
-
-// Leaves the items whose first `length` tokens, and the rest, stand in the scanned text in space->found.
-void NgramIndex::find_items(const Scan& scan, Workspace* space, size_t length, size_t least_tokens) const {
-  const auto& tokens = scan.tokens;
-  grams_of(tokens, length, &space->grams);
-  for (size_t at = 0; at < space->grams.size(); ++at) {
-    const auto entry = anchors_[length].find(space->grams[at]);
-    if (entry == anchors_[length].end()) continue;
-    for (const uint32_t item : entry->second) {
-      const auto& wanted = item_tokens_[item];
-      if (wanted.size() > tokens.size() - at) continue;
-      if (wanted.size() < least_tokens && wanted.size() != tokens.size()) continue;
-      if (std::equal(wanted.begin(), wanted.end(), tokens.begin() + static_cast<ptrdiff_t>(at))) {
-        space->found.push_back(item);
+    std::sort(touched.begin(), touched.end());
+    for (const uint32_t item : touched) {
+      const uint64_t sum = std::exchange(matched[item], 0);
+      const int64_t distinct = std::exchange(num_matched[item], 0);
+      if (sum > 0 && static_cast<double>(sum) >= least_share * static_cast<double>(totals[item])) {
+        found.push_back({static_cast<int64_t>(text), item, distinct, sum, totals[item]});
       }
     }
   }
-}
-
-std::vector<Containment> NgramIndex::containments(const std::vector<TextView>& texts, size_t least_tokens,
-                                                  size_t threads) const {
-  threads = thread_count(threads);
-  std::vector<Workspace> spaces(threads);
-  std::vector<std::vector<Containment>> found(threads);
-  parallel_blocks(texts.size(), kBlock, threads, [&](size_t begin, size_t end, size_t thread) {
-    Workspace& space = spaces[thread];
-    for (size_t text = begin; text < end; ++text) {
-      scan_text(texts[text], table_, &space.scan);
-      space.found.clear();
-      for (size_t length = 1; length <= ngram_; ++length) {
-        if (!anchors_[length].empty()) find_items(space.scan, &space, length, least_tokens);
-      }
-      sort_unique(&space.found);
-      for (const uint32_t item : space.found) found[thread].push_back({static_cast<int64_t>(text), item});
-    }
-  });
-  return joined(&found);
+  return found;
 }
 
 }  // namespace reasonmill

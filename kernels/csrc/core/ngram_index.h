@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/scan.h"
@@ -24,10 +25,30 @@ struct Containment {
   int64_t item;
 };
 
-// N-grams are of tokens: words and mathematical signs. Rules and twin: kernels/ngrams_reference.py.
+// Of the texts of one block: the numbers of the known n-grams of each, and the items that they contain.
+struct BlockMatches {
+  std::vector<uint32_t> counts;   // n-grams of each text of the block
+  std::vector<uint32_t> numbers;  // distinct and ascending within a text
+  std::vector<std::pair<uint32_t, uint32_t>> contained;  // place of the text in its block, item
+};
+
+// The same of all texts: the n-grams of a text are numbers[offset[text] ... offset[text + 1]].
+struct Matches {
+  std::vector<int64_t> offset{0};
+  std::vector<uint32_t> numbers;
+  std::vector<Containment> contained;  // ascending by text and item
+};
+
+Matches joined(const std::vector<BlockMatches>& blocks, size_t block_size, size_t num_texts);
+
+// N-grams are of tokens: words and mathematical signs. Items of fewer than short_tokens tokens have short_ngram-grams,
+// for an edit of a short item leaves few longer ones. Rules and twin: kernels/ngrams_reference.py.
 class NgramIndex {
  public:
-  NgramIndex(const std::vector<TextView>& items, size_t ngram, const uint32_t* table);
+  NgramIndex(const std::vector<TextView>& items, size_t ngram, size_t short_ngram, size_t short_tokens,
+             const uint32_t* table);
+
+  size_t ngram() const { return ngram_; }
 
   // Hashes of all distinct n-grams, ascending; an n-gram's place here is its number.
   const std::vector<uint64_t>& grams() const { return grams_; }
@@ -36,41 +57,49 @@ class NgramIndex {
   const std::vector<uint64_t>& item_offset() const { return item_offset_; }
   const std::vector<uint32_t>& item_grams() const { return item_grams_; }
 
-  // Number of texts that hold each n-gram.
-  std::vector<uint32_t> count_texts(const std::vector<TextView>& texts, size_t threads) const;
-
-  // Pairs with matched >= least_share * total > 0, by text and item. `weights` has one entry for each n-gram.
-  std::vector<Overlap> overlaps(const std::vector<TextView>& texts, const uint32_t* weights, double least_share,
-                                size_t threads) const;
-
-  // Pairs where the item's tokens stand in the text one after the other, by text and item; items of fewer than
-  // `least_tokens` tokens only where they are all of the text. Items without tokens are contained nowhere.
-  std::vector<Containment> containments(const std::vector<TextView>& texts, size_t least_tokens,
-                                        size_t threads) const;
-
- private:
-  struct Workspace {
-    Scan scan;
-    std::vector<uint64_t> grams;
-    std::vector<uint32_t> found;
+  // The scratch of one thread.
+  struct Probe {
+    std::vector<uint32_t> places;
+    std::vector<uint32_t> items;
+    Buffer<uint64_t> grams;
   };
 
+  // Appends what a text that was read repeats. `grams` are the ngram()-grams of its tokens. Items of fewer than `least_tokens`
+  // tokens are contained only where they are all of the text; items without tokens nowhere.
+  void match(const Scan& scan, Hashes grams, size_t least_tokens, Probe* probe, BlockMatches* found) const;
+
+  // Pairs with matched >= least_share * total > 0, by text and item. `weights` has one entry for each n-gram.
+  std::vector<Overlap> overlaps(const int64_t* offset, const uint32_t* numbers, size_t num_texts,
+                                const uint32_t* weights, double least_share) const;
+
+ private:
+  struct Slot {
+    uint64_t hash;
+    uint32_t number;  // of the n-gram, or kNone
+    bool is_first;    // whether an item of its length of n-grams begins with it
+  };
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  void look_up(const Scan& scan, Hashes grams, size_t n, size_t least_tokens, Probe* probe, BlockMatches* found) const;
   void number_grams(const std::vector<std::vector<uint64_t>>& hashes);
   void invert();
-  void find_grams(TextView text, Workspace* space) const;
-  void find_items(const Scan& scan, Workspace* space, size_t length, size_t least_tokens) const;
+  void fill_table();
+  const Slot* find(uint64_t hash) const;
+  void find_items(const Scan& scan, uint64_t hash, size_t at, size_t length, size_t least_tokens,
+                  std::vector<uint32_t>* items) const;
 
   size_t ngram_;
-  const uint32_t* table_;
+  size_t short_ngram_;
+  bool has_short_ = false;  // whether an item has short n-grams
   std::vector<std::vector<uint64_t>> item_tokens_;
   std::vector<uint64_t> grams_;
   std::vector<uint64_t> item_offset_;
   std::vector<uint32_t> item_grams_;
   std::vector<uint64_t> gram_offset_;  // items of an n-gram: gram_items_[gram_offset_[g] ... gram_offset_[g + 1]]
   std::vector<uint32_t> gram_items_;
-  std::vector<uint64_t> bitmap_;       // of the low bits of the n-gram hashes: most probes end here
-  std::unordered_map<uint64_t, uint32_t> number_of_;
-  // items by the hash of their first n-gram, by the length of that: their own length if that is less than n
+  std::vector<uint64_t> filter_;       // Bloom filter of the n-gram hashes, two bits of one word each
+  std::vector<Slot> table_;            // open addressing
+  // items by the hash of their first n-gram, by the length of that: their own length if that is less
   std::vector<std::unordered_map<uint64_t, std::vector<uint32_t>>> anchors_;
 };
 

@@ -1,210 +1,244 @@
 #include "core/scan.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cassert>
+#include <cstring>
 
-#include "core/characters.h"
+#include "core/fold.h"
 #include "core/hash.h"
 
 namespace reasonmill {
 namespace {
 
 bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
+bool is_letter(uint8_t c) { return (c >= 'a' && c <= 'z') || c >= 0x80; }
 
-// A letter, or any byte of a character outside ASCII.
-bool is_letter_like(uint8_t c) { return (c | 0x20) >= 'a' && ((c | 0x20) <= 'z' || c >= 0x80); }
-
-// Folded ASCII letters and digits; 0 for every other byte.
-constexpr std::array<uint8_t, 256> ascii_words() {
-  std::array<uint8_t, 256> folded{};
-  for (uint8_t c = '0'; c <= '9'; ++c) folded[c] = c;
-  for (uint8_t c = 'a'; c <= 'z'; ++c) folded[c] = folded[c - 0x20] = c;
-  return folded;
-}
-constexpr std::array<uint8_t, 256> kAsciiWord = ascii_words();
-
-// The word being read: its folded bytes, and what it says about numbers.
-struct Word {
-  uint8_t* bytes;
-  size_t length = 0;
-  size_t commas = 0;
-  bool numeric = true;  // nothing but digits and points so far
-  bool has_digit = false;
-  bool has_point = false;
-
-  explicit Word(uint8_t* buffer) : bytes(buffer) {}
-
-  void append(uint32_t code) {
-    if (code >= '0' && code <= '9') {
-      has_digit = true;
-    } else {
-      numeric = false;
-    }
-    if (code < 0x80) {
-      bytes[length++] = static_cast<uint8_t>(code);
-    } else {
-      length += encode_utf8(code, bytes + length);
-    }
-  }
-
-  // Appends the ASCII letters and digits from `at` on; returns where they end.
-  size_t append_run(TextView text, size_t at) {
-    bool digit = has_digit;
-    bool other = !numeric;
-    size_t out = length;
-    for (; at < text.length; ++at) {
-      const uint8_t folded = kAsciiWord[text.bytes[at]];
-      if (folded == 0) break;
-      bytes[out++] = folded;
-      digit |= folded <= '9';
-      other |= folded > '9';
-    }
-    length = out;
-    has_digit = digit;
-    numeric = !other;
-    return at;
-  }
-
-  void clear() { *this = Word(bytes); }
-};
-
-uint64_t as_quantity(uint64_t hash) { return mix64(hash ^ kMultiset); }
-
-// Adds the word's numbers to the multiset: itself if it is one, else each run of digits in it.
-uint64_t quantities_of(const Word& word, uint64_t hash) {
-  if (word.numeric) return as_quantity(hash);
-  uint64_t sum = 0;
-  for (size_t at = 0; at < word.length;) {
-    size_t end = at;
-    while (end < word.length && is_digit(word.bytes[end])) ++end;
-    if (end > at) sum += as_quantity(hash_bytes(word.bytes + at, end - at));
-    at = end + 1;
-  }
-  return sum;
-}
-
-void finish_word(Word* word, Scan* scan) {
-  if (word->length == 0) return;
-  const uint64_t hash = hash_padded(word->bytes, word->length);
-  scan->words.push_back(hash);
-  scan->tokens.push_back(hash);
-  if (word->has_digit) scan->quantities += quantities_of(*word, hash);
-  word->clear();
-}
-
-// Whether the separator at [at, end) is the point or comma inside a number such as 1,234.5; a point is appended.
-bool joins_number(TextView text, size_t at, Word* word) {
-  const uint8_t c = text.bytes[at];
-  if ((c != '.' && c != ',') || word->length == 0 || !word->numeric || !is_digit(text.bytes[at - 1])) return false;
-  const auto digit_at = [&](size_t i) { return i < text.length && is_digit(text.bytes[i]); };
-  if (c == '.') {
-    if (!digit_at(at + 1)) return false;
-    word->bytes[word->length++] = '.';
-    word->has_point = true;
-    return true;
-  }
-  if (word->has_point || (word->commas == 0 && word->length > 3)) return false;
-  if (!digit_at(at + 1) || !digit_at(at + 2) || !digit_at(at + 3) || digit_at(at + 4)) return false;
-  ++word->commas;
-  return true;
-}
-
-// Whether the sign at [at, end) is mathematics: not part of a rule or of markup, no hyphen, no exclamation mark.
-bool is_mathematical(TextView text, size_t at, size_t end, uint32_t sign) {
-  const uint8_t before = at > 0 ? text.bytes[at - 1] : ' ';
-  const uint8_t after = end < text.length ? text.bytes[end] : ' ';
-  if (sign < 0x80 && (before == sign || after == sign)) return false;
-  switch (sign) {
+// Whether the ASCII sign here is mathematics: not part of a rule or of markup, no hyphen, no exclamation mark.
+bool is_mathematical(const uint8_t* here) {
+  if (here[-1] == here[0] || here[1] == here[0]) return false;
+  switch (here[0]) {
     case '-':
-      return !(is_letter_like(before) && is_letter_like(after));
+      return !(is_letter(here[-1]) && is_letter(here[1]));
     case '!':
-      return is_digit(before);
+      return is_digit(here[-1]);
     case '[':
     case ']':
-      return before != '\\';
+      return here[-1] != '\\';
     default:
       return true;
   }
 }
 
-void finish_key(TextView text, Scan* scan) {
-  const size_t count = scan->tokens.size();
-  if (count == 0) {
-    scan->key[0] = hash_bytes(text.bytes, text.length, kMultiset);
-    scan->key[1] = hash_bytes(text.bytes, text.length, kSequence);
-    return;
-  }
-  uint64_t first = kWordSeed;
-  uint64_t second = kSequence;
-  for (const uint64_t token : scan->tokens) {
-    first = (first ^ token) * kChunk;
-    first ^= first >> 29;
-    second = (second + token) * kGram;
-    second ^= second >> 32;
-  }
-  scan->key[0] = mix64(first + count);
-  scan->key[1] = mix64(second ^ count);
+// Quantities of the ASCII signs, by byte.
+const std::array<uint64_t, 128>& sign_quantities() {
+  static const std::array<uint64_t, 128> quantities = [] {
+    std::array<uint64_t, 128> of{};
+    for (size_t c = 0; c < of.size(); ++c) {
+      const auto byte = static_cast<uint8_t>(c);
+      of[c] = as_quantity(hash_bytes(&byte, 1));
+    }
+    return of;
+  }();
+  return quantities;
+}
+
+// Bit i is set where bit i - 1 was; `carry` is bit 63 of the block before, then of this one.
+uint64_t shifted(uint64_t bits, uint64_t* carry) {
+  const uint64_t result = bits << 1 | *carry;
+  *carry = bits >> 63;
+  return result;
 }
 
 }  // namespace
 
-void scan_text(TextView text, const uint32_t* table, Scan* scan) {
-  scan->words.clear();
-  scan->tokens.clear();
-  scan->quantities = 0;
-  if (scan->folded.size() < 2 * text.length + 8) scan->folded.resize(2 * text.length + 8);
-  Word word(scan->folded.data());
-  for (size_t at = 0; at < text.length;) {
-    if (kAsciiWord[text.bytes[at]] != 0) {
-      at = word.append_run(text, at);
-      if (at < text.length && text.bytes[at] == ' ') {  // the end of most words
-        finish_word(&word, scan);
-        ++at;
-      }
-      continue;
-    }
-    size_t end = at;
-    const uint32_t entry = entry_of(table, decode_utf8(text.bytes, &end));
-    const uint32_t folded = entry & kFoldedMask;
-    switch (entry >> kKindShift) {
-      case kWord:
-        word.append(folded);
-        break;
-      case kIgnored:
-        break;
-      case kSeparator:
-        if (!joins_number(text, at, &word)) finish_word(&word, scan);
-        break;
-      case kSingle:
-        finish_word(&word, scan);
-        word.append(folded);
-        finish_word(&word, scan);
-        break;
-      case kSymbol:
-        finish_word(&word, scan);
-        if (is_mathematical(text, at, end, folded)) {
-          uint8_t sign[4];
-          const uint64_t hash = hash_bytes(sign, encode_utf8(folded, sign));
-          scan->tokens.push_back(hash);
-          scan->quantities += as_quantity(hash);
-        }
-        break;
-    }
-    at = end;
+void Scan::reserve(size_t text_length) {
+  const size_t room = 64 + folded_room(text_length) + 2 * kPadding;
+  if (room > room_.capacity()) {
+    room_.at_least(room);
+    std::memset(room_.data(), ' ', 64);
+    folded_ = room_.data() + 64;
   }
-  finish_word(&word, scan);
-  finish_key(text, scan);
 }
 
-void grams_of(const std::vector<uint64_t>& hashes, size_t n, std::vector<uint64_t>* grams) {
-  grams->clear();
-  if (hashes.size() < n) return;
-  const size_t count = hashes.size() - n + 1;
-  grams->resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    uint64_t h = n * kLength;
-    for (size_t k = 0; k < n; ++k) h = h * kGram + hashes[i + k];
-    (*grams)[i] = mix64(h);
+// Where tokens and runs of digits begin and end.
+void Scan::find_edges(size_t num_blocks) {
+  has_signs_ = has_digits_ = false;
+  commas_.clear();
+  Joints joints;
+  uint64_t in_word = 0, in_run = 0, on_sign = 0, digit_before = 0;
+  for (size_t block = 0; block < num_blocks; ++block) {
+    uint64_t digits = digits_[block];
+    uint64_t words = letters_[block] | digits;
+    const uint64_t signs = signs_[block] == 0 ? 0 : signs_of(block);
+    const uint64_t after_digit = shifted(digits, &digit_before);
+    if (joints_[block] & after_digit) {
+      const uint64_t next = block + 1 < num_blocks ? digits_[block + 1] << 63 : 0;
+      const uint64_t within = joined(block, joints_[block] & after_digit & (digits >> 1 | next), &joints);
+      digits |= within;
+      words |= within;
+    }
+    const uint64_t before_word = shifted(words, &in_word);
+    const uint64_t before_run = shifted(digits, &in_run);
+    starts_[block] = (words & ~before_word) | signs;
+    ends_[block] = (~words & before_word) | shifted(signs, &on_sign);
+    run_starts_[block] = digits & ~before_run;
+    run_ends_[block] = ~digits & before_run;
+    signs_[block] = signs;
+    has_signs_ |= signs != 0;
+    has_digits_ |= digits != 0;
   }
+}
+
+uint64_t Scan::signs_of(size_t block) {
+  uint64_t found = 0;
+  for (uint64_t left = signs_[block]; left != 0; left &= left - 1) {
+    if (is_mathematical(folded_ + 64 * block + std::countr_zero(left))) found |= left & -left;
+  }
+  return found;
+}
+
+// Those of the candidates, points and commas between two digits, that are inside a number such as 1,234.5.
+uint64_t Scan::joined(size_t block, uint64_t candidates, Joints* joints) {
+  uint64_t found = 0;
+  for (uint64_t left = candidates; left != 0; left &= left - 1) {
+    const size_t at = 64 * block + static_cast<size_t>(std::countr_zero(left));
+    size_t run = at;  // the digits before, back to the joint before or to the begin of the word
+    while (is_digit(folded_[run - 1])) --run;
+    const bool goes_on = joints->last != SIZE_MAX && run == joints->last + 1;
+    if (!goes_on) {
+      if (is_letter(folded_[run - 1])) continue;  // a name such as v2.5
+      *joints = {};
+    }
+    if (folded_[at] == '.') {
+      joints->has_point = true;
+    } else {
+      const uint8_t* after = folded_ + at + 1;
+      if (joints->has_point || (joints->commas == 0 && at - run > 3)) continue;
+      if (!is_digit(after[1]) || !is_digit(after[2]) || is_digit(after[3])) continue;
+      ++joints->commas;
+      commas_.push_back(static_cast<uint32_t>(at));
+    }
+    joints->last = at;
+    found |= left & -left;
+  }
+  return found;
+}
+
+// Hashes of the tokens that begin at first_ and end at last_, in hashes_.
+void Scan::hash_tokens(size_t count) {
+  isa().hash_tokens(folded_, first_, last_, count, hashes_.data());
+  if (!commas_.empty()) rehash_with_commas(count);
+}
+
+// Runs of digits, which are few, as tokens; returns their number.
+size_t Scan::find_runs(size_t num_blocks) {
+  size_t starts = 0, ends = 0;
+  for (size_t block = 0; block < num_blocks; ++block) {
+    for (uint64_t left = run_starts_[block]; left != 0; left &= left - 1) {
+      first_[starts++] = static_cast<uint32_t>(64 * block + static_cast<size_t>(std::countr_zero(left)));
+    }
+    for (uint64_t left = run_ends_[block]; left != 0; left &= left - 1) {
+      last_[ends++] = static_cast<uint32_t>(64 * block + static_cast<size_t>(std::countr_zero(left)));
+    }
+  }
+  assert(starts == ends && "every run ends");
+  return starts;
+}
+
+// Numbers count without their commas.
+void Scan::rehash_with_commas(size_t count) {
+  std::vector<uint8_t> number;
+  auto comma = commas_.begin();
+  for (size_t i = 0; i < count && comma != commas_.end(); ++i) {
+    if (last_[i] <= *comma) continue;
+    number.clear();
+    for (size_t at = first_[i]; at < last_[i]; ++at) {
+      if (folded_[at] != ',') number.push_back(folded_[at]);
+    }
+    hashes_.data()[i] = hash_bytes(number.data(), number.size());
+    while (comma != commas_.end() && *comma < last_[i]) ++comma;
+  }
+}
+
+// Copies the hashes of the tokens that are words.
+void Scan::drop_signs(size_t count) {
+  uint64_t* out = word_hashes_.at_least(hashes_.capacity());
+  size_t kept = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint8_t lead = folded_[first_[i]];
+    out[kept] = hashes_.data()[i];
+    kept += static_cast<size_t>(lead != kSignMark && (is_letter(lead) || is_digit(lead)));
+  }
+  words = {out, kept};
+}
+
+void Scan::add_quantities(size_t num_blocks) {
+  const std::array<uint64_t, 128>& of_sign = sign_quantities();
+  for (size_t block = 0; has_signs_ && block < num_blocks; ++block) {
+    for (uint64_t left = signs_[block]; left != 0; left &= left - 1) {
+      quantities += of_sign[folded_[64 * block + static_cast<size_t>(std::countr_zero(left))]];
+    }
+  }
+}
+
+void Scan::read(TextView text, const uint32_t* table) {
+  assert(text.length <= kMaxText && "callers refuse longer texts");
+  reserve(text.length);
+  bool has_marks = false;
+  const size_t length = fold_text(text.bytes, text.length, table, folded_, &has_marks);
+  std::memset(folded_ + length, ' ', kPadding);
+  const size_t num_blocks = length / 64 + 1;  // the last one holds a space at least
+  uint64_t* bits = bits_.at_least(8 * num_blocks);
+  letters_ = bits;
+  digits_ = bits + num_blocks;
+  signs_ = bits + 2 * num_blocks;
+  joints_ = bits + 3 * num_blocks;
+  starts_ = bits + 4 * num_blocks;
+  ends_ = bits + 5 * num_blocks;
+  run_starts_ = bits + 6 * num_blocks;
+  run_ends_ = bits + 7 * num_blocks;
+  const size_t room = length + 2 * kPadding;  // tokens, at most one to the byte
+  first_ = places_.at_least(2 * room);
+  last_ = first_ + room;
+  hashes_.at_least(room);
+
+  isa().classify(folded_, num_blocks, {letters_, digits_, signs_, joints_});
+  find_edges(num_blocks);
+  quantities = 0;
+  if (has_digits_) {
+    const size_t num_runs = find_runs(num_blocks);
+    hash_tokens(num_runs);
+    for (size_t i = 0; i < num_runs; ++i) quantities += as_quantity(hashes_.data()[i]);
+  }
+  if (has_signs_) add_quantities(num_blocks);
+  const size_t count = isa().positions(starts_, num_blocks, first_);
+  [[maybe_unused]] const size_t num_ends = isa().positions(ends_, num_blocks, last_);
+  assert(count == num_ends && "every token ends");
+  hash_tokens(count);
+  tokens = words = {hashes_.data(), count};
+  for (size_t i = 0; has_marks && i < count; ++i) {
+    if (folded_[first_[i]] == kSignMark) quantities += as_quantity(hashes_.data()[i]);
+  }
+  if (has_signs_ || has_marks) drop_signs(count);
+  if (count == 0) {
+    key[0] = hash_bytes(text.bytes, text.length, kMultiset + text.length * kLength);
+    key[1] = hash_bytes(text.bytes, text.length, kSequence + text.length * kLength);
+    return;
+  }
+  uint64_t sums[2];
+  isa().sum_sequence(hashes_.data(), count, sums);
+  key[0] = mix64(sums[0] + count);
+  key[1] = mix64(sums[1] ^ count);
+}
+
+Hashes grams_of(Hashes hashes, size_t n, Buffer<uint64_t>* grams) {
+  if (hashes.size < n) return {grams->at_least(kPadding), 0};
+  const size_t count = hashes.size - n + 1;
+  uint64_t* out = grams->at_least(count + kPadding);
+  isa().roll(hashes.data, n, count, out);
+  return {out, count};
 }
 
 }  // namespace reasonmill

@@ -126,7 +126,27 @@ def test_all_turns_but_the_system_one_are_compared() -> None:
     same = [talk("Be brief.", "Do you know goats?"), talk("Be kind.", "Do you know goats?")]
     assert len(curate(same, [], SETTINGS).kept) == 1
     other = [talk("", "Shall we speak of 3 goats?"), talk("", "Shall we speak of 4 goats?")]
-    assert len(curate(other, [], SETTINGS).kept) == 2
+    everywhere = CurateSettings(number_guard=("multiturn",))
+    assert len(curate(other, [], everywhere).kept) == 2
+
+
+def test_other_numbers_are_another_question_where_the_guard_says_so() -> None:
+    def pair(*categories: str) -> list[Query]:
+        return [
+            Query(
+                id=f"{n}", messages=query(STORY.replace("14", str(14 + n))).messages, category=category, source="test"
+            )
+            for n, category in enumerate(categories)
+        ]
+
+    guarded = curate(pair("math", "math"), [], SETTINGS)
+    assert [q.id for q in guarded.kept] == ["0", "1"]
+    assert guarded.variants == {"1": "0"}
+    assert [q.id for q in curate(pair("other", "other"), [], SETTINGS).kept] == ["0"]
+    assert [q.id for q in curate(pair("math", "other"), [], SETTINGS).kept] == ["0", "1"]
+    assert curate(pair("math", "math"), [], CurateSettings(label_variants=False)).variants == {}
+    with pytest.raises(ValueError, match="number_guard: 'maths' is none of"):
+        CurateSettings(number_guard=("maths",))
 
 
 def test_held_back_questions_of_the_queries_own_template_take_only_themselves() -> None:

@@ -4,11 +4,11 @@ import pytest
 
 from reasonmill.engine.curate import filters
 from reasonmill.engine.curate.settings import FilterSettings
-from reasonmill.kernels import minhash
+from reasonmill.kernels.corpus import Corpus
 
 
 def check(text: str, settings: FilterSettings | None = None, **kwargs):
-    num_words = int(minhash.fingerprints([text]).num_words[0])
+    num_words = int(Corpus([text]).num_words[0])
     return filters.check(text, num_words, settings or FilterSettings(), **kwargs)
 
 

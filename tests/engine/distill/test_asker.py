@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reasonmill.engine.distill import asker as asker_module
-from reasonmill.engine.distill.asker import Asker, OpenQuery
+from reasonmill.engine.distill import judging
+from reasonmill.engine.distill.asker import Asker
+from reasonmill.engine.distill.open_queries import OpenQuery
 from reasonmill.engine.distill.settings import AttemptSettings
 from reasonmill.engine.flow.channel import Channel
 from reasonmill.engine.flow.telemetry import Telemetry
@@ -27,6 +29,9 @@ class Scripted:
         self.plan = plan
         self.asked = []
         self.faulted = set()
+
+    def watch(self, grown):
+        """Its room never changes."""
 
     async def generate(self, request):
         self.asked.append((request.query_id, request.number, request.seed))
@@ -67,12 +72,12 @@ def queries(number):
     ]
 
 
-async def ask(folder, teachers, number, *, stop_after=None, max_attempts=3):
+async def ask(folder, teachers, number, *, stop_after=None, max_attempts=3, drain=True):
     """Ask `number` queries; with `stop_after`, cancel everything after that many turns of the loop."""
     telemetry = Telemetry(folder)
     try:
         async with Journal(folder / "journal.sqlite") as journal:
-            work = asyncio.create_task(ask_all(journal, telemetry, teachers, number, max_attempts))
+            work = asyncio.create_task(ask_all(journal, telemetry, teachers, number, max_attempts, drain))
             if stop_after is not None:
                 for _ in range(stop_after):
                     await asyncio.sleep(0)
@@ -81,26 +86,31 @@ async def ask(folder, teachers, number, *, stop_after=None, max_attempts=3):
             decided = await work if stop_after is None else []
             await journal.flush()
             pairs = await journal.rows("SELECT ordinal, teacher, number, reason FROM pairs ORDER BY 1, 2")
-            attempts = await journal.rows("SELECT ordinal, teacher, number, outcome FROM attempts ORDER BY 1, 2, 3")
+            attempts = await journal.rows(  # those that count: the drain may have asked more, and not yet judged them
+                "SELECT ordinal, teacher, attempts.number, outcome FROM attempts JOIN pairs USING (ordinal, teacher)"
+                " WHERE attempts.number <= pairs.last ORDER BY 1, 2, 3"
+            )
             rejects = await journal.rows("SELECT query_id, teacher, reason FROM rejects ORDER BY 1, 2")
     finally:
         telemetry.close()
     return pairs, attempts, rejects, decided
 
 
-async def ask_all(journal, telemetry, teachers, number, max_attempts):
+async def ask_all(journal, telemetry, teachers, number, max_attempts, drain):
     decided = []
     items = queries(number)
     known = {o for (o,) in await journal.rows("SELECT ordinal FROM queries")}
     await journal.say(*[ledger.insert_query(o, q) for o, q in enumerate(items) if o not in known])
     await journal.flush()
-    settled = await journal.read(lambda c: ledger.read_settled(c, 0, number))
+    settled, history = await journal.read(
+        lambda c: (ledger.read_settled(c, 0, number), ledger.read_history(c, 0, number))
+    )
     admitted = Channel("admitted", 2)
     asker = Asker(
         teachers=teachers,
         verify=Checks(),
         journal=journal,
-        settings=AttemptSettings(max_attempts=max_attempts, max_open_queries=3),
+        settings=AttemptSettings(max_attempts=max_attempts, defer_after=2, max_open_queries=3, drain=drain),
         quality=QualitySettings(),
         run_seed=5,
         telemetry=telemetry,
@@ -113,7 +123,8 @@ async def ask_all(journal, telemetry, teachers, number, max_attempts):
             for ordinal, query in enumerate(items):
                 names = tuple(n for n in teachers if (ordinal, n) not in settled)
                 if names:
-                    await admitted.put(OpenQuery(ordinal=ordinal, query=query, teachers=names))
+                    attempts = {n: history[ordinal, n] for n in names if (ordinal, n) in history}
+                    await admitted.put(OpenQuery(ordinal=ordinal, query=query, teachers=names, attempts=attempts))
 
     async with asyncio.TaskGroup() as group:
         group.create_task(feed())
@@ -124,6 +135,7 @@ async def ask_all(journal, telemetry, teachers, number, max_attempts):
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
     monkeypatch.setattr(asker_module, "FAULT_PAUSE_S", 0.0)
+    monkeypatch.setattr(judging, "CHECK_PAUSE_S", 0.0)
 
 
 def test_each_pair_ends_once_with_its_attempt_or_its_reason(tmp_path):
@@ -157,7 +169,7 @@ def test_each_pair_ends_once_with_its_attempt_or_its_reason(tmp_path):
 
 def test_a_fault_costs_no_attempt_and_keeps_the_seed(tmp_path):
     teacher = Scripted("t", {("q0", 1): "fault", ("q0", 2): "right"})
-    asyncio.run(ask(tmp_path, {"t": teacher}, 1))
+    asyncio.run(ask(tmp_path, {"t": teacher}, 1, drain=False))
     assert teacher.asked == [("q0", n, attempt_seed(5, "q0", "t", n)) for n in (1, 1, 2)]
 
 

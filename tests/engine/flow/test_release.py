@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reasonmill.engine.distill.settings import AttemptSettings
+from reasonmill.engine.flow.cohorts import Cohort
 from reasonmill.engine.flow.frontier import BLOCK_QUERIES, LAG_BLOCKS, Frontier
 from reasonmill.engine.flow.release import Releaser
 from reasonmill.engine.flow.telemetry import Telemetry
@@ -54,8 +56,11 @@ def attempts_of(ordinal):
     return {"a": (1 + ordinal % 3, ordinal % 5 != 0), "b": (1 + ordinal % 2, ordinal % 2 == 0)}
 
 
-def slot_of(ordinal):
-    return ordinal // BLOCK_QUERIES + (max(n for n, _ in attempts_of(ordinal).values()) - 1) * LAG_BLOCKS
+def place_of(ordinal):
+    """Whether a query is deferred, and its slot among those that are or are not."""
+    number = max(n for n, _ in attempts_of(ordinal).values())
+    late = number > 2
+    return late, ordinal // BLOCK_QUERIES + (number - (3 if late else 1)) * LAG_BLOCKS
 
 
 async def fill(journal):
@@ -105,10 +110,10 @@ async def release_with(telemetry, journal, folder, packing, seed, intersection, 
         dataset=folder / "dataset",
         teachers=TEACHERS,
         eligible=lambda query: TEACHERS,
-        intersection=intersection,
         num_queries=NUM_QUERIES,
-        max_attempts=4,
+        attempts=AttemptSettings(max_attempts=4, defer_after=2, survive="intersection" if intersection else "union"),
         shard_queries=2 * BLOCK_QUERIES,
+        cohort=Cohort(number=0, teachers=(), last=True),
         telemetry=telemetry,
     )
     task = asyncio.create_task(releaser.run())
@@ -132,7 +137,7 @@ async def release_with(telemetry, journal, folder, packing, seed, intersection, 
 
 def expected(intersection=False):
     taken = []
-    for ordinal in sorted(range(NUM_QUERIES), key=lambda o: (slot_of(o), o)):
+    for ordinal in sorted(range(NUM_QUERIES), key=lambda o: (place_of(o), o)):
         answered = [t for t, (_, accepted) in attempts_of(ordinal).items() if accepted]
         if intersection and len(answered) < 2:
             continue
@@ -176,6 +181,36 @@ def test_a_query_that_needs_many_attempts_holds_up_only_its_own_sample():
     assert frontier.open(3 * LAG_BLOCKS - 1)
     frontier.decided(0)
     assert all(frontier.open(slot) for slot in range(frontier.num_slots))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 200), st.integers(1, 60), st.integers(1, 60))
+def test_each_block_and_attempt_is_a_member_of_exactly_the_slot_that_is_its_own(num_queries, attempts, defer_after):
+    frontier = Frontier(num_queries, attempts, defer_after)
+    found = {pair: slot for slot in range(frontier.num_slots) for pair in frontier.members(slot)}
+    every = [(block, number) for block in range(frontier.num_blocks) for number in range(1, attempts + 1)]
+    assert found == {pair: frontier.slot_of(*pair) for pair in every}
+    for slot in range(frontier.num_slots):
+        blocks = [block for block, _ in frontier.members(slot)]
+        assert blocks == sorted(blocks)  # oldest first
+
+
+def test_a_deferred_query_belongs_behind_all_others_and_holds_up_none_of_them():
+    frontier = Frontier(num_queries=3 * BLOCK_QUERIES, max_attempts=4, defer_after=2)
+    for ordinal in range(1, 3 * BLOCK_QUERIES):
+        frontier.decided(ordinal)
+    frontier.needs(0, 3)
+    early = 3 + LAG_BLOCKS
+    assert all(frontier.open(slot) for slot in range(early))
+    assert frontier.complete(0, late=False)
+    assert not frontier.complete(0, late=True)
+    assert not frontier.open(early)  # where it goes if its third attempt is its last
+    assert frontier.members(early) == [(0, 3)]
+    assert frontier.open(early + 1)
+    frontier.decided(0)
+    assert frontier.complete(0, late=True)
+    placed = [member for slot in range(frontier.num_slots) for member in frontier.members(slot)]
+    assert sorted(placed) == sorted((block, number) for block in range(3) for number in range(1, 5))
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,9 +1,12 @@
 """Quality: sound answers stay accepted, loops and broken structure do not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reasonmill.engine.quality.assess import assess
-from reasonmill.engine.quality.repetition import commonest_ngram_count, longest_run, words_of
+from reasonmill.engine.quality.repetition import repetition
+from reasonmill.engine.quality.repetition_reference import commonest_ngram_count, longest_run, words_of
 from reasonmill.engine.quality.settings import QualitySettings
 from reasonmill.engine.records import Attempt
 from reasonmill.verify.verdict import scored
@@ -68,3 +71,14 @@ def test_runs_and_counts_are_exact():
     assert commonest_ngram_count(words_of("a b c a b c a b"), 2) == 3
     assert commonest_ngram_count(["a"], 2) == 0
     assert longest_run([]) == 0
+
+
+pieces = st.sampled_from(["a", "B", "the cat", " ", "  ", "好", "é", "12", "x_1", ".", "\n", "😀", "\ud800", "Ω"])
+
+
+@given(text=st.one_of(st.text(max_size=200), st.lists(pieces, max_size=200).map("".join)), n=st.integers(1, 25))
+def test_the_compiled_counts_are_those_of_the_plain_twin(text, n):
+    words, counts = words_of(text), repetition(text, n)
+    assert counts.num_words == len(words)
+    assert counts.commonest_ngram_count == commonest_ngram_count(words, n)
+    assert counts.longest_run == longest_run(words)

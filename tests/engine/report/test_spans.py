@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonmill.engine.flow.trace import write_trace
@@ -13,14 +13,14 @@ from reasonmill.engine.report.spans import read_spans, read_timeline
 def test_a_trace_of_ours_is_read_span_by_span(tmp_path: Path) -> None:
     spans = [("generate", "a", 1, 10.0, 2.0, {}), ("verify", "b", 1, 11.0, 0.5, None), ("train", "s", 1, 12.0, 4.0, {})]
     write_trace(tmp_path / "trace.json", spans)
-    assert list(read_spans(tmp_path / "trace.json")) == [(c, s, s + d) for c, _, _, s, d, _ in spans]
+    assert list(read_spans(tmp_path / "trace.json")) == [(c, s, s + d, a or {}) for c, _, _, s, d, a in spans]
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_traces_on_one_line_and_bare_lists_are_read_too(whole: bool, tmp_path: Path) -> None:
     events = [{"ph": "X", "cat": "train", "ts": 1e6, "dur": 5e5}, {"ph": "M"}, {"ph": "X", "cat": "x"}]
     (tmp_path / "trace.json").write_bytes(orjson.dumps({"traceEvents": events} if whole else events))
-    assert list(read_spans(tmp_path / "trace.json")) == [("train", 1.0, 1.5)]
+    assert list(read_spans(tmp_path / "trace.json")) == [("train", 1.0, 1.5, {})]
 
 
 def test_a_torn_trace_gives_the_spans_before_the_tear(tmp_path: Path) -> None:
@@ -42,6 +42,7 @@ def test_a_trace_without_spans_has_no_timeline(tmp_path: Path) -> None:
     assert read_timeline(tmp_path / "trace.json") is None
 
 
+@settings(deadline=None)  # an example is slow on a busy machine
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 50), st.floats(0.001, 50)), min_size=1, max_size=12))
 def test_the_area_of_a_strip_is_the_length_of_its_spans(spans: list[tuple[str, float, float]]) -> None:
     import tempfile

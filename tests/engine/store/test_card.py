@@ -131,3 +131,13 @@ def test_senseless_settings_name_the_value() -> None:
         CardSettings(languages=("English",))
     with pytest.raises(ValueError, match="license"):
         CardSettings(license=" ")
+
+
+def test_a_card_reads_its_recipe_as_utf8_whatever_the_locale(run_dir: Path) -> None:
+    recipe = yaml.safe_dump(RECIPE | {"run": {"name": "Prüfung 数学"}}, allow_unicode=True)
+    (run_dir / "recipe.resolved.yaml").write_bytes(recipe.encode())
+    program = "import sys, pathlib, reasonmill.engine.store.card as c; c.write_card(pathlib.Path(sys.argv[1]))"
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONSAFEPATH": "1"}
+    done = subprocess.run([sys.executable, "-c", program, str(run_dir)], env=os.environ | plain, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "some/model" in (run_dir / "README.md").read_text(encoding="utf-8")

@@ -43,13 +43,66 @@ def test_a_bad_row_is_a_reject_with_its_line_and_the_rest_is_unharmed(tmp_path):
     assert all(r.reason == "unreadable_line" and r.evidence["error"] for r in rejects)
 
 
-def test_a_torn_zst_stream_keeps_the_rows_before_the_tear(tmp_path):
+FRAMES = {
+    "one frame": lambda lines: zstandard.ZstdCompressor().compress(lines),
+    "with a checksum": lambda lines: zstandard.ZstdCompressor(write_checksum=True).compress(lines),
+    "of unknown size": lambda lines: zstandard.ZstdCompressor(write_content_size=False).compress(lines),
+    "runs of one byte": lambda lines: zstandard.ZstdCompressor().compress(lines + b"\n" * 400_000),
+    "behind a skippable frame": lambda lines: (
+        b"\x53\x2a\x4d\x18\x05\0\0\0hello" + zstandard.ZstdCompressor().compress(lines)
+    ),
+}
+
+
+@pytest.mark.parametrize("frames", FRAMES)
+def test_a_compressed_file_that_was_cut_off_anywhere_is_an_error_that_names_it(tmp_path, frames):
     path = tmp_path / "q.jsonl.zst"
-    lines = b"".join(orjson.dumps({"prompt": f"question {i} {'x' * 50}"}) + b"\n" for i in range(20_000))
-    path.write_bytes(zstandard.ZstdCompressor().compress(lines)[:-20])
-    items = list(read_queries([path]))
-    assert isinstance(items[-1], Reject) or len(items) < 20_000
-    assert sum(isinstance(item, Query) for item in items) > 1000
+    lines = b"".join(orjson.dumps({"prompt": f"question {i} {i * i}"}) + b"\n" for i in range(5000))
+    whole = FRAMES[frames](lines)
+    path.write_bytes(whole)
+    assert sum(1 for _ in read_rows(path)) == 5000
+    between_frames = 13 if "skippable" in frames else 0
+    for size in {1, 5, len(whole) // 3, len(whole) - 20, len(whole) - 1, *range(6, 40)} - {between_frames}:
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"q\.jsonl\.zst' is (cut off|not zstd)"):
+            list(read_rows(path))
+    path.write_bytes(whole + b"something else")
+    with pytest.raises(ValueError, match=f"is not zstd at byte {len(whole)}"):
+        list(read_rows(path))
+
+
+def test_a_damaged_compressed_file_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "q.jsonl.zst"
+    lines = b"".join(orjson.dumps({"prompt": f"question {i} {i * i}"}) + b"\n" for i in range(20_000))
+    content = bytearray(zstandard.ZstdCompressor(write_checksum=True).compress(lines))
+    content[-1] ^= 1  # of the checksum
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"q\.jsonl\.zst': the compressed stream breaks"):
+        list(read_rows(path))
+
+
+def test_rows_that_no_journal_can_hold_are_rejects(tmp_path):
+    deep = b'{"prompt": "deep?", "test_case": ' + b'{"a":' * 500 + b"1" + b"}" * 501
+    deeper = b'{"prompt": "deeper?", "ground_truth": ' + b"[" * 1000 + b"]" * 1000 + b"}"
+    (tmp_path / "q.jsonl").write_bytes(deep + b"\n" + deeper + b'\n{"prompt": "fine?"}\n')
+    items = list(read_queries([tmp_path / "q.jsonl"]))
+    assert [isinstance(item, Reject) for item in items] == [True, True, False]
+    assert "test_case is no JSON" in items[0].evidence["error"]
+    pq.write_table(
+        pa.Table.from_pylist([{"prompt": "bytes?", "test_case": {"input": b"\xff"}}]), tmp_path / "q.parquet"
+    )
+    (reject,) = read_queries([tmp_path / "q.parquet"])
+    assert "test_case is no JSON" in reject.evidence["error"]
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    path = tmp_path / "q.parquet"
+    pq.write_table(pa.Table.from_pylist([{"prompt": f"question {i}"} for i in range(5000)]), path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[200:400] = b"x" * 200
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"q\.parquet' is (damaged|not parquet)"):
+        list(read_rows(path))
 
 
 def test_the_released_conversations_are_read_with_their_info(tmp_path):

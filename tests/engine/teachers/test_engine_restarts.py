@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from reasonmill.engine.teachers.engine import Engine, TeacherLost, check_model
+from reasonmill.engine.teachers.engine import Engine, check_model
 from reasonmill.engine.teachers.engine_process import _scratch_beside, engine_environment
+from reasonmill.engine.teachers.faults import TeacherLost
 from reasonmill.engine.teachers.open import open_engine
 from reasonmill.engine.teachers.protocol import RequestRefused, TeacherFault
 from reasonmill.engine.teachers.settings import TeacherSettings

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from reasonmill.engine.recipe_loader import build
 from reasonmill.engine.teachers.open import sharing_groups
 from reasonmill.engine.teachers.settings import TeacherSettings
 
@@ -15,6 +16,7 @@ from reasonmill.engine.teachers.settings import TeacherSettings
         ("model", None),
         ("categories", ("maths",)),
         ("temperature", -0.1),
+        ("temperature", 2.1),
         ("temperature", float("nan")),
         ("top_p", 0.0),
         ("top_k", -1),
@@ -29,6 +31,11 @@ from reasonmill.engine.teachers.settings import TeacherSettings
         ("start_limit_s", 0.0),
         ("stall_limit_s", 0.0),
         ("max_restarts", -1),
+        ("data_parallel_size", 0),
+        ("request_limit_s", 0.0),
+        ("outage_limit_s", -1.0),
+        ("base_url", "http://localhost:8000/v1"),
+        ("api_key_env", "KEY"),
     ],
 )
 def test_a_wrong_value_is_refused_by_field(field: str, value: Any) -> None:
@@ -39,6 +46,37 @@ def test_a_wrong_value_is_refused_by_field(field: str, value: Any) -> None:
 def test_a_scripted_teacher_needs_a_script() -> None:
     with pytest.raises(ValueError, match=r"^script: "):
         TeacherSettings(name="t", kind="scripted")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (None, "needs one"),
+        ((), "needs one"),
+        ("localhost:8000/v1", "is no address"),
+        ("ftp://host/v1", "is no address"),
+        ("http://:8000/v1", "is no address"),
+        ("http://host:80000/v1", "is no address"),
+        ("http://host/v1/chat/completions", "is to end where /chat/completions begins"),
+        ("http://host/v1?key=1", "is to end where"),
+        (("http://host/v1", "http://host/v1"), "stands twice"),
+    ],
+)
+def test_a_wrong_address_is_refused(url: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^base_url: .*{said}"):
+        TeacherSettings(name="t", kind="endpoint", base_url=url)
+
+
+def test_an_endpoint_is_one_address_or_several_and_needs_no_model() -> None:
+    assert TeacherSettings(name="t", kind="endpoint", base_url="http://a:1/v1").base_urls == ("http://a:1/v1",)
+    both = build(
+        TeacherSettings,
+        {"name": "t", "kind": "endpoint", "base_url": ["http://a/v1", "https://b/v1"], "loop_breaker": {"min_span": 9}},
+    )
+    assert both.base_urls == ("http://a/v1", "https://b/v1")
+    assert both.loop_breaker.min_span == 9
+    with pytest.raises(ValueError, match=r"unknown key 'loop_breaker.min_spam': did you mean 'loop_breaker.min_span'"):
+        build(TeacherSettings, {"name": "t", "model": "m", "loop_breaker": {"min_spam": 9}})
 
 
 def test_teachers_that_differ_only_in_sampling_share_an_engine() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from reasonmill.engine.embedded import TINY_TEACHER
 from reasonmill.engine.records import Message
+from reasonmill.engine.teachers.loop_settings import LoopBreakerSettings
 from reasonmill.engine.teachers.open import open_teachers
 from reasonmill.engine.teachers.protocol import Generation, GenerationRequest, RequestRefused, TeacherFault
 from reasonmill.engine.teachers.settings import TeacherSettings
@@ -20,6 +21,8 @@ from reasonmill.engine.teachers.vllm_teacher import VllmTeacher
 
 QUESTIONS = [f"What is {i * 37 % 90 + 10} + {i * 91 % 80 + 11}?" for i in range(24)]
 COMMON = {"model": str(TINY_TEACHER), "max_model_len": 256, "max_num_seqs": 16, "max_tokens": 200}
+
+HAN_ONLY = LoopBreakerSettings(script="han", language_span=64)
 
 
 @dataclass
@@ -56,6 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         TeacherSettings(name="warm", temperature=2.0, top_p=1.0, **COMMON),
         TeacherSettings(name="greedy", temperature=0.0, **COMMON),
         TeacherSettings(name="led", temperature=0.0, generation_prompt="<think>ones:", **COMMON),
+        TeacherSettings(name="strict", temperature=2.0, top_p=1.0, loop_breaker=HAN_ONLY, **COMMON),
     ]
     with asyncio.Runner() as runner:
         opened = open_teachers(settings, log_dir=logs)
@@ -132,6 +136,15 @@ def test_a_killed_engine_faults_its_open_requests_and_comes_back_with_the_same_a
     assert all(isinstance(o, Generation | TeacherFault) for o in outcomes)
     assert [a.text for a in served.answers("warm", QUESTIONS)] == before
     assert served.engine_pid != pid
+
+
+def test_an_answer_that_goes_nowhere_is_broken_off_and_tells_what_that_saved(served: Served) -> None:
+    answers = served.answers("strict", QUESTIONS)
+    broken = [a for a in answers if a.finish_reason == "language"]
+    assert broken
+    assert all(len(a.text) == 256 for a in broken)
+    assert served.answers("strict", QUESTIONS[:3])[0].text == answers[0].text
+    assert len(served.answers("greedy", QUESTIONS[:2])) == 2  # what was aborted has left the engine
 
 
 def test_what_vllm_says_is_in_a_log_file(served: Served) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonmill.engine.train.stream import RowOrder, StepStream, share_of
+from reasonmill.engine.train.stream import StepStream, share_of
 
 
 class GrowingSet:
@@ -74,19 +74,6 @@ def test_every_pass_takes_every_row_once(num_rows, num_epochs, rows_per_step):
     assert rows[:num_rows] == list(range(num_rows))
     for epoch in range(num_epochs):
         assert sorted(rows[epoch * num_rows : (epoch + 1) * num_rows]) == list(range(num_rows))
-
-
-def test_later_passes_are_shuffled_by_seed_and_pass():
-    def passes(seed: int) -> list[list[int]]:
-        order = RowOrder(seed)
-        return [[order.row(epoch * 50 + place, 50) for place in range(50)] for epoch in range(4)]
-
-    first, second, third, _ = passes(1)
-    assert first == list(range(50))
-    assert second != first
-    assert third != second
-    assert passes(1) == passes(1)
-    assert passes(1)[1] != passes(2)[1]
 
 
 def test_a_stop_ends_the_stream_on_all_ranks_even_while_there_is_nothing_to_read():

@@ -1,22 +1,25 @@
 """Process 1 of a sandbox slot: forks one confined job at a time, watches it, and leaves nothing of it behind.
 
-A request is one JSON message with an 8-byte length in front; so is the answer. When the answer is written, no process
-of the job is alive; a second message says that its files are gone too.
+A message is JSON with an 8-byte length in front, followed by the raw bytes that it announces under `attached`. When the
+answer is written, no process of the job is alive; a second message says that its files are gone too. Attached bytes go
+from the pipe to a file and back without a stay in this process: what a later fork inherits has never seen them.
 """
 
 import gc
 import json
+import mmap
 import os
-import resource
-import select
 import shutil
 import signal
+import socket
 import sys
-import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from reasonmill.verify.sandbox.inside import confine, programs
+from reasonmill.verify.sandbox.inside import assertions, checker, confine, prelude, seccomp, solution
+from reasonmill.verify.sandbox.inside.watch import watch
 
 SCRATCH = Path("/tmp")
 JOB_FOLDER = SCRATCH / "job"
@@ -24,32 +27,41 @@ BINARY = SCRATCH / "program"
 _STDERR_BYTES = 4096
 _FAILED_TO_CONFINE = 121
 _IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FIRST_OWN_FD = 3  # of a job: above its standard streams
 
 
 class Zygote:
-    """Serves one pair of pipes; `uid` is the user of its jobs, None where it is not root."""
+    """Serves one pair of pipes; `uids` are the users of a solution and of its tests, None where it is not root."""
 
-    def __init__(self, requests_fd: int, answers_fd: int, uid: int | None) -> None:
+    def __init__(self, requests_fd: int, answers_fd: int, uids: tuple[int, int] | None) -> None:
         self._requests_fd = requests_fd
         self._answers_fd = answers_fd
-        self._uid = uid
+        self._uids = uids
+        program = seccomp.make_filter()
+        self._filter = None if program is None else seccomp.Filter(program)
 
     def serve(self) -> None:
         """Until the pipe ends."""
-        self._answer({"ready": True})
+        self._answer({"ready": True, "filter": self._filter is not None}, {})
         while (request := self._request()) is not None:
-            if request["kind"] != "execute":
+            if request["kind"] not in ("execute", "checker"):
                 BINARY.unlink(missing_ok=True)
-            self._answer(self._run(request))
+            self._run(request)
             self._clean()
-            self._answer({"clean": True})
+            self._answer({"clean": True}, {})
+
+    # ---- messages
 
     def _request(self) -> dict[str, Any] | None:
         header = self._read(8)
         if header is None:
             return None
         body = self._read(int.from_bytes(header, "little"))
-        return None if body is None else json.loads(body)
+        if body is None:
+            return None
+        request: dict[str, Any] = json.loads(body)
+        request["files"] = {name: self._received_file(size) for name, size in request.get("attached", {}).items()}
+        return request
 
     def _read(self, size: int) -> bytes | None:
         parts = bytearray()
@@ -60,53 +72,113 @@ class Zygote:
             parts += part
         return bytes(parts)
 
-    def _answer(self, message: dict[str, Any]) -> None:
-        body = json.dumps(message).encode("ascii")
+    def _received_file(self, size: int) -> int:
+        """The next bytes of the pipe as a file."""
+        fd = os.memfd_create("attached")
+        if size:
+            os.truncate(fd, size)
+            with mmap.mmap(fd, size) as pages, memoryview(pages) as view:
+                at = 0
+                while at < size and (count := os.readv(self._requests_fd, [view[at:]])):
+                    at += count
+        return fd
+
+    def _answer(self, message: dict[str, Any], files: dict[str, tuple[int, int, int]]) -> None:
+        """Send the message and, behind it, count bytes from offset on of each file."""
+        body = json.dumps({**message, "attached": {name: count for name, (_, _, count) in files.items()}}).encode(
+            "ascii"
+        )
         view = memoryview(len(body).to_bytes(8, "little") + body)
         while view:
             view = view[os.write(self._answers_fd, view) :]
+        for fd, offset, count in files.values():
+            sent = 0
+            while sent < count:
+                sent += os.sendfile(self._answers_fd, fd, offset + sent, count - sent)
 
-    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+    # ---- jobs
+
+    def _run(self, request: dict[str, Any]) -> None:
         JOB_FOLDER.mkdir(mode=0o700)
-        if self._uid is not None:
-            os.chown(JOB_FOLDER, self._uid, self._uid)
-        files = {name: os.memfd_create(name) for name in ("stdin", "stdout", "stderr", "events")}
-        _fill(files["stdin"], request.get("stdin", "").encode("utf-8", "replace"))
-        started = time.monotonic()
-        pid = os.fork()
-        if pid == 0:
-            self._job(request, files)
-        outcome = _watch(pid, request["limits"]["wall_s"])
-        outcome["wall_s"] = time.monotonic() - started
-        limit = request["limits"]["file_bytes"]
-        outcome["output_full"] = any(os.fstat(files[name]).st_size >= limit for name in ("stdout", "events"))
-        for name, most in (("stdout", limit), ("stderr", _STDERR_BYTES), ("events", limit)):
-            outcome[name] = _tail(files[name], most)
-        for fd in files.values():
-            os.close(fd)
+        if self._uids is not None:
+            os.chown(JOB_FOLDER, self._uids[0], self._uids[0])
+        limits, attached = request["limits"], request["files"]
+        outputs = {name: os.memfd_create(name) for name in ("stdout", "stderr", "events")}
+        talks = request["kind"] in ("program", "execute", "compile")
+        streams = [attached.get("stdin", 0), outputs["stdout"] if talks else 0, outputs["stderr"]]
+        if request["kind"] == "assertions":
+            pids = self._fork_pair(request, streams, outputs["events"])
+        else:
+            kept = [*streams, *self._further(request, outputs)]
+            pids = [self._fork(lambda: _main(request), kept, limits, tests=False, exec_follows=_execs(request))]
+        outcome = watch(pids, limits, SCRATCH)
+        sizes = {name: os.fstat(fd).st_size for name, fd in outputs.items()}
+        outcome["output_full"] = max(sizes["stdout"], sizes["events"]) >= limits["file_bytes"]
         if request["kind"] == "compile" and outcome["exit"] == 0:
             (JOB_FOLDER / "program").rename(BINARY)
             BINARY.chmod(0o755)
-        return outcome
+        most = {"stdout": limits["file_bytes"], "events": limits["file_bytes"], "stderr": _STDERR_BYTES}
+        ends = {
+            name: (fd, max(0, sizes[name] - most[name]), min(sizes[name], most[name])) for name, fd in outputs.items()
+        }
+        self._answer(outcome, ends)
+        for fd in (*outputs.values(), *attached.values()):
+            os.close(fd)
 
-    def _job(self, request: dict[str, Any], files: dict[str, int]) -> None:
-        """The child's life; never returns."""
+    @staticmethod
+    def _further(request: dict[str, Any], outputs: dict[str, int]) -> list[int]:
+        """Descriptors that a job has beyond its standard streams."""
+        match request["kind"]:
+            case "calls":
+                return [outputs["events"]]
+            case "checker":
+                return [request["files"][name] for name in ("input", "output", "expected")]
+        return []
+
+    def _fork_pair(self, request: dict[str, Any], streams: list[int], events_fd: int) -> list[int]:
+        """A solution and its tests, at the two ends of a socket; the tests' process alone can write events."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            limits, tests_fd = request["limits"], request["files"]["tests"]
+            first = self._fork(
+                lambda: solution.run_solution(request["source"], _FIRST_OWN_FD),
+                [*streams, ours.fileno()],
+                limits,
+                tests=False,
+            )
+            second = self._fork(_run_tests, [0, 0, 0, theirs.fileno(), events_fd, tests_fd], limits, tests=True)
+        return [first, second]
+
+    def _fork(
+        self,
+        body: Callable[[], int],
+        kept: list[int],
+        limits: dict[str, Any],
+        *,
+        tests: bool,
+        exec_follows: bool = False,
+    ) -> int:
+        """Start a process that is confined, keeps these descriptors as 0, 1, 2 …, and ends with the body's status."""
+        pid = confine.fork()
+        if pid:
+            return pid
         status = _FAILED_TO_CONFINE
         try:
-            os.close(self._requests_fd)
-            os.close(self._answers_fd)
             os.setsid()
             for ignored in _IGNORED_SIGNALS:
                 signal.signal(ignored, signal.SIG_DFL)
-            os.chdir(JOB_FOLDER)
-            for number, name in enumerate(("stdin", "stdout", "stderr")):
-                os.dup2(files[name], number)
-            if self._uid is not None:
-                confine.become_job_user(self._uid)
+            os.chdir("/" if tests else JOB_FOLDER)
+            for number, fd in enumerate(kept):
+                os.dup2(fd, number)
+            os.closerange(len(kept), confine.MAX_OPEN_FILES * 4)
+            if self._uids is not None:
+                confine.become_job_user(self._uids[tests], visible=not tests)
             else:
-                _continue_in_own_namespaces()
-            confine.limit_resources(request["limits"], exec_follows=request["kind"] in ("compile", "execute"))
-            status = _start(request, files["events"])
+                confine.continue_in_own_namespaces(visible=not tests)
+            confine.limit_resources(limits, exec_follows=exec_follows)
+            if self._filter is not None:
+                self._filter.take_up()
+            status = body()
         except BaseException as error:  # noqa: BLE001  # the fork must not return into the zygote's loop
             os.write(2, f"{type(error).__name__}: {error}"[:500].encode("utf-8", "replace"))
         finally:
@@ -114,7 +186,10 @@ class Zygote:
 
     def _clean(self) -> None:
         """Remove the job's files. What resists ends the slot: the parent starts a fresh one."""
-        for path in SCRATCH.iterdir():
+        with suppress(OSError):
+            JOB_FOLDER.rmdir()  # most jobs leave it empty
+        for name in os.listdir(SCRATCH):  # noqa: PTH208  # of no cost where nothing is left
+            path = SCRATCH / name
             if path == BINARY:
                 continue
             if path.is_dir() and not path.is_symlink():
@@ -128,12 +203,18 @@ class Zygote:
                 path.unlink()
 
 
-def _start(request: dict[str, Any], events_fd: int) -> int:
+def _execs(request: dict[str, Any]) -> bool:
+    return request["kind"] in ("compile", "execute")
+
+
+def _main(request: dict[str, Any]) -> int:
     match request["kind"]:
         case "program":
-            return programs.run_program(request["source"])
-        case "cases":
-            return programs.run_cases(request, events_fd)
+            return solution.run_program(request["source"])
+        case "calls":
+            return solution.run_calls(request, _FIRST_OWN_FD)
+        case "checker":
+            return checker.run_checker(request["source"], _FIRST_OWN_FD)
         case "compile":
             Path("program.cpp").write_text(request["source"], encoding="utf-8", errors="replace")
             os.execv(request["command"][0], request["command"])
@@ -144,63 +225,11 @@ def _start(request: dict[str, Any], events_fd: int) -> int:
     return _FAILED_TO_CONFINE
 
 
-def _continue_in_own_namespaces() -> None:
-    """Go on in a grandchild that is process 1 of its own namespace, while this process waits and ends as it does."""
-    confine.enter_own_namespaces()
-    pid = os.fork()
-    if pid == 0:
-        confine.drop_capabilities()
-        return
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        signal.signal(os.WTERMSIG(status), signal.SIG_DFL) if os.WTERMSIG(status) != signal.SIGKILL else None
-        os.kill(os.getpid(), os.WTERMSIG(status))
-    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-
-
-def _watch(pid: int, wall_s: float) -> dict[str, Any]:
-    """Wait for the job's end or its deadline, then kill whatever it has left behind."""
-    pidfd = os.pidfd_open(pid)
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    over = not poll.poll(wall_s * 1000)
-    os.close(pidfd)
-    if over:
-        _kill_all()
-    _, status, usage = os.wait4(pid, 0)
-    _kill_all()
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
-    code = os.waitstatus_to_exitcode(status)
-    return {
-        "exit": code if code >= 0 else None,
-        "signal": -code if code < 0 else None,
-        "over_wall": over,
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-    }
-
-
-def _kill_all() -> None:
-    try:
-        os.kill(-1, signal.SIGKILL)  # every process of the namespace but this one; none can escape by forking
-    except ProcessLookupError:
-        return
-
-
-def _fill(fd: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]
-    os.lseek(fd, 0, os.SEEK_SET)
-
-
-def _tail(fd: int, most: int) -> str:
-    size = os.fstat(fd).st_size
-    return os.pread(fd, most, max(0, size - most)).decode("utf-8", "replace")
+def _run_tests() -> int:
+    solution_fd, events_fd, tests_fd = range(_FIRST_OWN_FD, _FIRST_OWN_FD + 3)
+    tests = json.loads(os.pread(tests_fd, os.fstat(tests_fd).st_size, 0))
+    assertions.silence()
+    return assertions.run_assertions(tests, solution_fd, events_fd)
 
 
 def main() -> None:
@@ -212,12 +241,13 @@ def main() -> None:
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-    uid = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    uids = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else None
     confine.set_dumpable(False)
-    programs.warm_up()
+    prelude.load()
+    assertions.prepare_silence()
     gc.collect()
     gc.freeze()
-    Zygote(requests_fd, answers_fd, uid).serve()
+    Zygote(requests_fd, answers_fd, uids).serve()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Teachers that are a model of teachers: lengths, pass rates, speed and faults by figures that were published."""

@@ -1,0 +1,128 @@
+"""One answer put together from the pieces of an OpenAI chat stream, as the teacher's own text: reasoning that the
+server sends apart is folded back into `<think>…</think>`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from reasonmill.engine.teachers.protocol import RequestRefused, TeacherFault
+
+_FINISH_REASONS = {"stop": "stop", "length": "length", "repetition": "repetition"}
+_REFUSING = frozenset({400, 413, 422})
+DONE = b"[DONE]"
+_MAX_PARTS = 256
+
+
+class ChatStream:
+    """Feed it the payload of each event; it returns the text that came with it."""
+
+    def __init__(self, opening: str) -> None:
+        """`opening` is text that the answer was made to begin with."""
+        self._parts: list[str] = [opening]
+        self._opening_length = len(opening)
+        self._in_reasoning = False
+        self._saw_reasoning = False
+        self.num_pieces = 0
+        self.finish_reason: str | None = None
+        self.prompt_tokens: int | None = None
+        self.completion_tokens: int | None = None
+        self.done = False
+
+    def feed(self, event: bytes) -> str:
+        """Text of one event, possibly none. Raises TeacherFault for what is no chat completion, RequestRefused."""
+        if event == DONE:
+            self.done = True
+            return ""
+        try:
+            chunk = orjson.loads(event)
+        except orjson.JSONDecodeError as error:
+            raise TeacherFault(f"a malformed piece ({error}): {_shown(event)}") from error
+        if not isinstance(chunk, dict):
+            raise TeacherFault(f"a piece that is no object: {_shown(event)}")
+        if chunk.get("error") is not None or chunk.get("object") == "error":
+            _raise_error(chunk)
+        try:
+            return self._take(chunk, "delta")
+        except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
+            raise TeacherFault(f"a piece that is no chat completion: {_shown(event)}") from error
+
+    def take_whole(self, body: bytes) -> str:
+        """Text of a response that was not streamed. Raises as `feed`."""
+        try:
+            completion = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise TeacherFault(f"a malformed response ({error}): {_shown(body)}") from error
+        if not isinstance(completion, dict):
+            raise TeacherFault(f"a response that is no object: {_shown(body)}")
+        if completion.get("error") is not None or completion.get("object") == "error":
+            _raise_error(completion)
+        try:
+            text = self._take(completion, "message")
+        except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
+            raise TeacherFault(f"a response that is no chat completion: {_shown(body)}") from error
+        self.done = True
+        return text
+
+    def text(self, *, keep: int | None = None) -> str:
+        """The answer so far, or the first `keep` characters that came.
+
+        A `<think>` that the server's template has opened, and not sent, is put back.
+        """
+        whole = "".join(self._parts)
+        if keep is not None:
+            whole = whole[: self._opening_length + keep]
+        if "</think>" in whole and "<think>" not in whole.partition("</think>")[0]:
+            return "<think>" + whole
+        return whole
+
+    def _take(self, chunk: Mapping[str, Any], key: str) -> str:
+        usage = chunk.get("usage")
+        if usage:
+            self.prompt_tokens = int(usage["prompt_tokens"])
+            self.completion_tokens = int(usage.get("completion_tokens") or 0)
+        choices = chunk.get("choices")
+        if not choices:
+            return ""
+        choice = choices[0]
+        delta = choice.get(key) or {}
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
+        content = delta.get("content") or ""
+        reason = choice.get("finish_reason")
+        text = self._fold(reasoning, content)
+        if text:
+            self.num_pieces += 1
+            self._parts.append(text)
+            if len(self._parts) >= _MAX_PARTS:  # a short string costs 50 bytes more than its text
+                self._parts = ["".join(self._parts)]
+        if reason is not None:
+            self.finish_reason = _FINISH_REASONS.get(reason, "abort")
+        return text
+
+    def _fold(self, reasoning: str, content: str) -> str:
+        text = ""
+        if reasoning:
+            if not self._saw_reasoning:
+                text += "<think>"
+                self._saw_reasoning = self._in_reasoning = True
+            text += reasoning
+        if self._in_reasoning and content:
+            text += "</think>"
+            self._in_reasoning = False
+        return text + content
+
+
+def _raise_error(chunk: Mapping[str, Any]) -> None:
+    error = chunk.get("error")
+    if not isinstance(error, Mapping):
+        error = {"message": error} if error else chunk
+    message = str(error.get("message") or error)
+    code = error.get("code") or error.get("status")
+    if str(code).isdigit() and int(str(code)) in _REFUSING:
+        raise RequestRefused(message)
+    raise TeacherFault(f"the server sent an error in its stream: {message}")
+
+
+def _shown(data: bytes) -> str:
+    return repr(data[:200].decode("utf-8", "replace"))

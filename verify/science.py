@@ -1,0 +1,94 @@
+"""Answers of science by rule: a letter, true or false, a number with its unit within a relative tolerance, a list of
+such numbers; what is left is compared as mathematics. A reference that is prose is left to a judge.
+"""
+
+import json
+import re
+from fractions import Fraction
+
+from reasonmill.verify.math_answer import decide
+from reasonmill.verify.math_number import Number, parse_number
+from reasonmill.verify.math_shape import shape_of
+from reasonmill.verify.math_text import normal_form, plain, unwrap
+from reasonmill.verify.math_values import constant_value
+from reasonmill.verify.units import conversion, split_unit
+
+_LEAST_PROSE_WORDS = 5
+_WORDS = re.compile(r"(?<!\\)\b[a-zA-Z]{2,}\b|[\u4e00-\u9fff]{2,}")
+_MEASURED = re.compile(r"\d\.\d|[eE][+-]?\d|10\^|\\times|×")
+
+
+def decide_science(gold: str, answer: str, *, tolerance: float, prompt: str = "") -> bool | None:
+    """Whether two extracted answers are the same; None where rules cannot tell."""
+    listed = _json_numbers(gold)
+    if listed is not None:
+        return _same_list(listed, answer, tolerance)
+    same = decide(gold, answer, prompt)
+    if same:
+        return True
+    near = _near(gold, answer, tolerance)
+    return near if near is not None else same
+
+
+def is_prose(gold: str) -> bool:
+    """Whether a reference is a sentence or more, which no rule compares."""
+    return len(_WORDS.findall(re.sub(r"\$[^$]*\$|\\\(.*?\\\)", " ", gold))) >= _LEAST_PROSE_WORDS
+
+
+def _near(gold: str, answer: str, tolerance: float) -> bool | None:
+    """Equality of two measured values, in one unit, within the tolerance; None where one of them is none."""
+    left, right = _quantity(gold), _quantity(answer)
+    if left is None or right is None:
+        return None
+    if left.percent != right.percent:
+        return None  # decided exactly
+    factor = conversion(left.unit, right.unit)
+    if factor is None:
+        return False
+    value = right.value * factor
+    if left.value == value:
+        return True
+    if not (_measured(gold, left) or factor != 1):
+        return False  # whole numbers and fractions are exact
+    return abs(left.value - value) <= Fraction(tolerance) * abs(left.value)
+
+
+def _measured(text: str, number: Number) -> bool:
+    return number.decimal or bool(number.unit) or _MEASURED.search(plain(text)) is not None
+
+
+def _quantity(text: str) -> Number | None:
+    """A number, or a constant such as `\\sqrt{2}/3`, with its unit, and without a name in front."""
+    bare = re.sub(r"^\s*\\?[a-zA-Z_{}\d]{1,12}\s*(?:=|\\approx|≈)\s*", "", unwrap(plain(text)))
+    bare = re.sub(r"^(?:\\approx|\\sim|≈|~|about |approximately )\s*", "", bare)
+    number = parse_number(bare)
+    if number is not None:
+        return number
+    body, unit = split_unit(bare)
+    value = constant_value(normal_form(body))
+    return None if value is None else Number(value=Fraction(value), unit=unit)
+
+
+def _json_numbers(gold: str) -> list[float] | None:
+    """The numbers of a gold that is a JSON list of them."""
+    if not gold.startswith("["):
+        return None
+    try:
+        listed = json.loads(gold)
+    except ValueError:
+        return None
+    if not isinstance(listed, list) or not listed or not all(type(one) in (int, float) for one in listed):
+        return None
+    return listed
+
+
+def _same_list(gold: list[float], answer: str, tolerance: float) -> bool | None:
+    shape = shape_of(answer)
+    if shape is None or shape.kind not in ("list", "bracket", "matrix", "value"):
+        return None
+    if len(shape.items) != len(gold):
+        return False
+    verdicts = [
+        decide_science(str(one), item, tolerance=tolerance) for one, item in zip(gold, shape.items, strict=True)
+    ]
+    return False if False in verdicts else (True if all(verdicts) else None)
