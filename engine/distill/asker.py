@@ -14,7 +14,7 @@ from reasonmill.engine.distill.budget import Budget
 from reasonmill.engine.distill.conversation import messages_of_round
 from reasonmill.engine.distill.dispatcher import Dispatcher, Place
 from reasonmill.engine.distill.expectations import Expectations
-from reasonmill.engine.distill.judging import Judge
+from reasonmill.engine.distill.judging import MAX_CHECK_PAUSE_S, Judge
 from reasonmill.engine.distill.open_queries import OpenQueries, OpenQuery, read_deferred
 from reasonmill.engine.distill.pair import Pair, Settlement, judged
 from reasonmill.engine.distill.settings import AttemptSettings
@@ -125,6 +125,8 @@ class Asker:
             return
         if before:
             await self._journal.say(*before)
+            if pair not in self._open:  # another of its attempts settled or deferred it meanwhile
+                return
         for number in pair.losers(self._settings):
             self._cancel(pair, number)
             pair.open.discard(number)
@@ -260,14 +262,11 @@ class Asker:
 
     async def _judged(self, pair: Pair, attempt: Attempt) -> None:
         """Judge an answer that is in the journal, and go on with its pair."""
-        self._unjudged += 1
-        try:
-            verdict, figures = await self._judge.judge(pair.query, attempt)
-        finally:
-            self._unjudged -= 1
-            if self._unjudged == self._settings.max_unjudged - 1:
-                for lane in self._lanes.values():
-                    lane.wake()
+        verdict, figures = await self._verdict(pair, attempt)
+        while verdict.transient and pair in self._open and attempt.number > pair.first_unjudged():
+            # a lower number may still be accepted: a check that was given up here settles nothing yet
+            await asyncio.sleep(MAX_CHECK_PAUSE_S)
+            verdict, figures = await self._verdict(pair, attempt)
         pair.open.discard(attempt.number)
         statement = ledger.judge(pair.ordinal, attempt, verdict, figures)
         if pair not in self._open:  # settled by a lower number while this one was judged
@@ -277,6 +276,16 @@ class Asker:
         else:
             self._note_verdict(pair, attempt, verdict)
             await self._go_on(pair, statement)
+
+    async def _verdict(self, pair: Pair, attempt: Attempt) -> tuple[Verdict, dict[str, float]]:
+        self._unjudged += 1
+        try:
+            return await self._judge.judge(pair.query, attempt)
+        finally:
+            self._unjudged -= 1
+            if self._unjudged == self._settings.max_unjudged - 1:
+                for lane in self._lanes.values():
+                    lane.wake()
 
     def _note_length(self, pair: Pair, attempt: Attempt, *, again: bool = False) -> None:
         tokens, category = attempt.completion_tokens, pair.query.category
@@ -298,6 +307,10 @@ class Asker:
 
     async def _settle(self, pair: Pair, settlement: Settlement, *before: Statement) -> None:
         """The end of a pair, in one transaction with what led to it; attempts that are still open do not count."""
+        if pair.settled:  # while the journal had no room for what led here
+            await self._journal.say(*before)
+            return
+        pair.settled = True
         for number in list(pair.open):
             self._cancel(pair, number)
         end = ledger.settle(pair.ordinal, pair.teacher, settlement.accepted, settlement.last, settlement.reason)

@@ -32,8 +32,3 @@ class Drain:
             if version == pair.version and pair.open:
                 return pair
         return None
-
-    @staticmethod
-    def forget(pair: Pair) -> None:
-        """Leave a pair out from now on."""
-        pair.version += 1

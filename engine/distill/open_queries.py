@@ -56,7 +56,7 @@ class OpenQueries:
 
     def __contains__(self, pair: Pair) -> bool:
         opened = self._open.get(pair.ordinal)
-        return opened is not None and opened.unsettled.get(pair.teacher) is pair
+        return not pair.settled and opened is not None and opened.unsettled.get(pair.teacher) is pair
 
     def bound(self) -> int:
         """Queries that may be open at once."""
