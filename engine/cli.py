@@ -14,7 +14,6 @@ from rich.console import Console
 from reasonmill.engine import verbs
 from reasonmill.engine.console import LastingConsole
 
-MIN_PYTHON = (3, 11)
 _OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # behind an option that takes several files it looks like one more
 
 

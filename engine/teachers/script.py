@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from reasonmill.engine.teachers.protocol import GenerationRequest, RequestRefused
+from reasonmill.engine.teachers.protocol import FINISH_REASONS, GenerationRequest, RequestRefused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +61,6 @@ def _entry(value: dict[str, Any]) -> tuple[str, tuple[ScriptedResponse, ...]]:
     if not responses:
         raise ValueError("an empty list of responses")
     for response in responses:
-        if response.finish_reason not in ("stop", "length", "abort"):
-            raise ValueError(f"finish_reason {response.finish_reason!r} is none of stop, length, abort")
+        if response.finish_reason not in FINISH_REASONS:
+            raise ValueError(f"finish_reason {response.finish_reason!r} is none of {', '.join(FINISH_REASONS)}")
     return str(value["query_id"]), responses
