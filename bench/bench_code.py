@@ -154,24 +154,13 @@ def _figures(timings: Timings, jobs: int, ours: str) -> Iterator[Figure]:
             name=f"cpu_ms_{name}", value=statistics.median(seconds) / jobs * 1e3, unit="ms/job", better="lower"
         )
     for peer in ("bwrap", "manager_and_process", "python"):
-        low, high = timings.spread(f"{peer}_per_job", f"{ours}_calls")
-        yield Figure(
-            name=f"{peer}_over_slot",
-            value=timings.ratio(f"{peer}_per_job", f"{ours}_calls"),
-            unit="x",
-            target=6.0 if peer == "bwrap" else None,
-            gated=peer == "bwrap",
-            tolerance=0.2,
-            detail={"lowest": low, "highest": high, "jobs": jobs, "rounds": len(timings.seconds[f"{ours}_calls"])},
-        )
-    low, high = timings.spread("bwrap_per_job", f"{ours}_assertions")
-    yield Figure(
-        name="bwrap_over_slot_with_tests_apart",
-        value=timings.ratio("bwrap_per_job", f"{ours}_assertions"),
-        unit="x",
-        gated=True,
-        tolerance=0.2,
-        detail={"lowest": low, "highest": high, "meaning": "tests that are more than calls run in a second process"},
+        target = 6.0 if peer == "bwrap" else None
+        yield timings.figure(f"{peer}_over_slot", f"{peer}_per_job", f"{ours}_calls", target=target, jobs=jobs)
+    yield timings.figure(
+        "bwrap_over_slot_with_tests_apart",
+        "bwrap_per_job",
+        f"{ours}_assertions",
+        meaning="tests that are more than calls run in a second process",
     )
     best = timings.best(f"{ours}_calls") / jobs
     yield Figure(

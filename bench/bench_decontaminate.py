@@ -62,8 +62,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
         rounds=5,
         clock=process_time,
     )
-    yield Figure(name="against_open_r1", value=timings.ratio("open_r1", "ours"), unit="x", target=40.0, gated=True,
-                 tolerance=0.25, detail={"spread": timings.spread("open_r1", "ours")})  # fmt: skip
+    yield timings.figure("against_open_r1", "open_r1", "ours", target=40.0)
 
 
 def _contaminated(texts: list[str], against: Evaluation) -> int:

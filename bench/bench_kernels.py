@@ -64,16 +64,7 @@ def _packing(rounds: int) -> Iterator[Figure]:
         {"numba": partial(repeated, partial(pack_rows, tokens, bits, placed)), "torch": partial(repeated, twin)},
         rounds=rounds,
     )
-    low, high = timings.spread("torch", "numba")
-    yield Figure(
-        name="pack_over_torch",
-        value=timings.ratio("torch", "numba"),
-        unit="x",
-        target=5.0,
-        gated=True,
-        tolerance=0.3,
-        detail={"lowest": low, "highest": high, "documents": len(lengths)},
-    )
+    yield timings.figure("pack_over_torch", "torch", "numba", target=5.0, tolerance=0.3, documents=len(lengths))
     yield Figure(name="pack_tokens", value=10 * slots / timings.best("numba"), unit="tokens/s")
 
 
@@ -116,16 +107,7 @@ def _loss(name: str, num_tokens: int, width: int, columns: int, kind: torch.dtyp
     runs = {one: partial(_step, loss, *inputs) for one, loss in losses.items()}
     timings = interleave(runs, rounds=_ROUNDS[scale] if name.startswith("quickstart") else 3)
     for peer in [one for one in losses if one != "ours" and not one.startswith("budget")]:
-        low, high = timings.spread(peer, "ours")
-        yield Figure(
-            name=f"loss_{name}_over_{peer}",
-            value=timings.ratio(peer, "ours"),
-            unit="x",
-            target=1.0,
-            gated=True,
-            tolerance=0.25,
-            detail={"lowest": low, "highest": high},
-        )
+        yield timings.figure(f"loss_{name}_over_{peer}", peer, "ours", target=1.0)
     yield Figure(name=f"loss_{name}_ms", value=timings.best("ours") * 1e3, unit="ms", better="lower")
     for mib in budgets:
         yield Figure(

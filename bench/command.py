@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 import reasonmill.bench
-from reasonmill.bench.figure import Figure
+from reasonmill.bench.figure import Bench, Figure
 from reasonmill.bench.record import read_values, write_record
 
 _PREFIX = "bench_"
@@ -33,8 +33,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     baseline = read_values(Path(options.compare)) if options.compare else {}
     measured: dict[str, list[Figure]] = {}
     for stage in wanted:
-        bench = importlib.import_module(f"reasonmill.bench.{_PREFIX}{stage}")
-        console.print(f"[bold]{stage}[/bold]  {(bench.__doc__ or '').splitlines()[0]}", highlight=False, soft_wrap=True)
+        module = importlib.import_module(f"reasonmill.bench.{_PREFIX}{stage}")
+        bench: Bench = module
+        console.print(
+            f"[bold]{stage}[/bold]  {(module.__doc__ or '').splitlines()[0]}", highlight=False, soft_wrap=True
+        )
         measured[stage] = []
         for figure in bench.measure(options.scale):
             measured[stage].append(figure)

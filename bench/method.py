@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from reasonmill.bench.figure import Figure
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timings:
@@ -29,6 +31,21 @@ class Timings:
         """Lowest and highest ratio of any round."""
         ratios = [one / other for one, other in zip(self.seconds[slow], self.seconds[fast], strict=True)]
         return min(ratios), max(ratios)
+
+    def figure(
+        self, name: str, slow: str, fast: str, *, target: float | None = None, tolerance: float = 0.25, **detail: object
+    ) -> Figure:
+        """The ratio as a gated figure, with its spread and number of rounds beside `detail`."""
+        lowest, highest = self.spread(slow, fast)
+        return Figure(
+            name=name,
+            value=self.ratio(slow, fast),
+            unit="x",
+            target=target,
+            gated=True,
+            tolerance=tolerance,
+            detail={"lowest": lowest, "highest": highest, "rounds": len(self.seconds[fast]), **detail},
+        )
 
 
 def interleave(

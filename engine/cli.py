@@ -80,15 +80,13 @@ def _add_recipe(command: argparse.ArgumentParser, *, dry_run: str = "print the r
     command.add_argument("--dry-run", action="store_true", help=dry_run)
 
 
-def _add_settings(command: argparse.ArgumentParser, section: str) -> None:
-    command.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="key=value",
-        help=f"a setting of the recipe's section {section}; may be given again",
-    )
+def _add_settings(command: argparse.ArgumentParser, what: str, dest: str = "overrides") -> None:
+    help_text = f"{what}; may be given again"
+    command.add_argument("--set", dest=dest, action="append", default=[], metavar="key=value", help=help_text)
+
+
+def _add_section_settings(command: argparse.ArgumentParser, section: str) -> None:
+    _add_settings(command, f"a setting of the recipe's section {section}")
 
 
 def _add_run(commands: "_Commands[argparse.ArgumentParser]") -> None:
@@ -120,7 +118,7 @@ def _add_curate(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     command.add_argument("--output-dir", required=True, metavar="DIR")
     command.add_argument("--category", help="category of rows that name none")
-    _add_settings(command, "curate")
+    _add_section_settings(command, "curate")
     command.set_defaults(work=verbs.curate)
 
 
@@ -167,7 +165,7 @@ def _add_verify(commands: "_Commands[argparse.ArgumentParser]") -> None:
         help="also check N rows in a second way (plain Math-Verify, a judge) and write where the two disagree to "
         "OUTPUT.audit.json",
     )
-    _add_settings(command, "verify")
+    _add_section_settings(command, "verify")
     command.set_defaults(work=verbs.verify)
 
 
@@ -213,7 +211,7 @@ def _add_evaluate(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument("--model", nargs="+", required=True, metavar="DIR", help="Hugging Face model folders")
     command.add_argument("--questions", nargs="+", required=True, metavar="Q", help="queries with answers or tests")
     command.add_argument("--output", required=True, metavar="evaluation.json")
-    _add_settings(command, "evaluate")
+    _add_section_settings(command, "evaluate")
     command.set_defaults(work=verbs.evaluate)
 
 
@@ -257,14 +255,8 @@ def _add_plan(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument("--rates", metavar="RUN", help="take lengths, pass rates and speeds from this run")
     command.add_argument("--run", metavar="RUN", help="compare with what this run took")
     command.add_argument("--json", action="store_true", help="as JSON")
-    command.add_argument(
-        "--set",
-        dest="assumptions",
-        action="append",
-        default=[],
-        metavar="key=value",
-        help="an assumption: mfu=0.4, student_parameters=7e9, teacher.lengths=DeepSeek-R1, verify_s.code=2, …",
-    )
+    what = "an assumption: mfu=0.4, student_parameters=7e9, teacher.lengths=DeepSeek-R1, verify_s.code=2, …"
+    _add_settings(command, what, dest="assumptions")
     command.set_defaults(work=verbs.plan)
 
 
@@ -293,14 +285,7 @@ def _add_simulate_teacher(commands: "_Commands[argparse.ArgumentParser]") -> Non
     command.add_argument(
         "--categories", nargs="*", default=[], metavar="C", help="with --write-queries; default: the published shares"
     )
-    command.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="key=value",
-        help="lengths=DeepSeek-R1, pass_rate=0.5, faults.drop_rate=0.01, faults.error_rate=0.01, …; may be given again",
-    )
+    _add_settings(command, "lengths=DeepSeek-R1, pass_rate=0.5, faults.drop_rate=0.01, faults.error_rate=0.01, …")
     command.set_defaults(work=verbs.simulate_teacher)
 
 
