@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reasonmill.kernels import corpus, corpus_reference, native_available, ngrams, ngrams_reference
@@ -17,6 +17,7 @@ def matches(index: NgramIndex, texts: list[str], **options: int) -> Matches:
 
 
 @settings(deadline=None)
+@example(["c"], ["c"], 1, 2, 2, 1, 0.0)
 @given(
     st.lists(TEXT, max_size=5),
     st.lists(TEXT, max_size=5),

@@ -35,7 +35,8 @@ Matches joined(const std::vector<BlockMatches>& blocks, size_t block_size, size_
 
 NgramIndex::NgramIndex(const std::vector<TextView>& items, size_t ngram, size_t short_ngram, size_t short_tokens,
                        const uint32_t* table)
-    : ngram_(ngram), short_ngram_(short_ngram), anchors_(std::max(ngram, short_ngram) + 1) {
+    : ngram_(ngram), short_ngram_(short_ngram), anchors_(std::max(ngram, short_ngram) + 1),
+      outside_table_(anchors_.size()) {
   Scan scan;
   Buffer<uint64_t> buffer;
   std::vector<std::vector<uint64_t>> hashes(items.size());
@@ -52,6 +53,7 @@ NgramIndex::NgramIndex(const std::vector<TextView>& items, size_t ngram, size_t 
     if (length == 0) continue;
     const uint64_t anchor = grams_of({scan.tokens.data, length}, length, &buffer).data[0];
     anchors_[length][anchor].push_back(static_cast<uint32_t>(item));
+    if (length < n) outside_table_[length] = true;
   }
   number_grams(hashes);
   invert();
@@ -128,8 +130,8 @@ void NgramIndex::match(const Scan& scan, Hashes grams, size_t least_tokens, Prob
   if (has_short_) {
     look_up(scan, grams_of(scan.tokens, short_ngram_, &probe->grams), short_ngram_, least_tokens, probe, found);
   }
-  for (size_t length = 1; length < anchors_.size(); ++length) {  // items of fewer tokens than their n-grams would have
-    if (length == ngram_ || (has_short_ && length == short_ngram_) || anchors_[length].empty()) continue;
+  for (size_t length = 1; length < anchors_.size(); ++length) {
+    if (!outside_table_[length]) continue;
     if (length < least_tokens && scan.tokens.size != length) continue;
     const Hashes shorter = grams_of(scan.tokens, length, &probe->grams);
     for (size_t i = 0; i < shorter.size; ++i) {

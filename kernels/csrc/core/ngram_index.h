@@ -101,6 +101,7 @@ class NgramIndex {
   std::vector<Slot> table_;            // open addressing
   // items by the hash of their first n-gram, by the length of that: their own length if that is less
   std::vector<std::unordered_map<uint64_t, std::vector<uint32_t>>> anchors_;
+  std::vector<bool> outside_table_;  // by that length: whether an item has fewer tokens than its n-grams would have
 };
 
 }  // namespace reasonmill
