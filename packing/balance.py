@@ -84,6 +84,23 @@ def balanced_order(
     return order
 
 
+def share_out(
+    costs: NDArray[np.float64], *, num_ranks: int, rows_per_rank: int, num_micro_steps: int
+) -> NDArray[np.int64]:
+    """Who takes which of the R rows of a global batch: places in it, int64[num_micro_steps, num_ranks, rows_per_rank],
+    -1 where there is none. Rows of like cost share a micro-step; the dearest come first.
+
+    A function of the costs alone: where the number of ranks changes, the batch does not.
+    """
+    _check_positive(num_ranks=num_ranks, rows_per_rank=rows_per_rank, num_micro_steps=num_micro_steps)
+    places = np.full((num_micro_steps, rows_per_rank, num_ranks), -1, np.int64)
+    if len(costs) > places.size:
+        raise ValueError(f"{len(costs)} rows are more than the {places.size} of a global batch")
+    places.reshape(-1)[: len(costs)] = np.argsort(-costs, kind="stable")
+    places[:, 1::2] = places[:, 1::2, ::-1].copy()  # who got the dearest of the first gets the cheapest of the second
+    return places.transpose(0, 2, 1)
+
+
 def lockstep_slowdown(
     costs: NDArray[np.float64], order: NDArray[np.int64], *, num_ranks: int, rows_per_rank: int = 1
 ) -> float:

@@ -74,7 +74,7 @@ def pack_documents(
     writer = PackedWriter(
         folder,
         max_length=settings.max_length,
-        window_documents=settings.window_documents,
+        window_documents=settings.window,
         min_fill=settings.min_fill,
         max_wait_documents=settings.max_wait_documents,
     )

@@ -155,6 +155,11 @@ class PackedReader:
         """Number of tokens of a row that the loss is taken of; reads no tokens."""
         return int(self._files.maps["rows.bin"][index]["num_targets"])
 
+    def lengths_of(self, index: int) -> NDArray[np.int64]:
+        """Tokens of each document of a row; reads no tokens."""
+        lengths: NDArray[np.int64] = self._files.maps["documents.bin"]["length"][self._members(index)].astype(np.int64)
+        return lengths
+
     def row_sums(self, num_rows: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Of the first rows (None: all), int64 each: tokens, and the sum of their documents' squared lengths; what
         `balance.RowCost` needs. Reads no tokens.

@@ -11,12 +11,18 @@ class PackSettings:
 
     tokenizer: str = ""  # folder of a Hugging Face tokenizer with a chat template; a run needs one
     max_length: int = 32768  # tokens of a row, and of the longest sample kept
+    packing: bool = True  # false: a row is one sample, however short; nothing is padded (arXiv 2504.17565 stage II)
     window_documents: int = 1024  # samples planned together; 1024 fills within 0.02 % of planning all at once
     min_fill: float = 0.9995  # a row at least this full leaves the window; the rest is planned again
     max_wait_documents: int = 0  # a sample is in a row after this many others at the latest; 0: sixteen windows
     max_wait_s: float = 0.0  # of a run: the same in seconds; rows then depend on when samples came; 0: no limit
     teachers: tuple[str, ...] = ()  # whose samples are packed; empty: all
     categories: tuple[str, ...] = ()  # which categories are packed; empty: all
+
+    @property
+    def window(self) -> int:
+        """Samples planned together: those set, or each by itself."""
+        return self.window_documents if self.packing else 1
 
     def takes(self, teacher: str) -> bool:
         """Whether samples of this teacher are packed."""

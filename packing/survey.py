@@ -45,7 +45,7 @@ def survey_lengths(lengths: Iterable[int], settings: PackSettings, *, num_ranks:
 
     Raises ValueError naming a length below 1.
     """
-    packer = RowPacker(settings.max_length, settings.window_documents, settings.min_fill, settings.max_wait_documents)
+    packer = RowPacker(settings.max_length, settings.window, settings.min_fill, settings.max_wait_documents)
     kept: list[int] = []
     excluded: list[int] = []
     rows = []

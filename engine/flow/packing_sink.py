@@ -26,7 +26,7 @@ class PackingSink:
                 folder,
                 max_length=settings.max_length,
                 state=state,
-                window_documents=settings.window_documents,
+                window_documents=settings.window,
                 min_fill=settings.min_fill,
                 max_wait_documents=settings.max_wait_documents,
             )

@@ -1,10 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonmill.packing import pack_lengths
-from reasonmill.packing.balance import RowCost, balanced_order, lockstep_slowdown, row_sums
+from reasonmill.packing.balance import RowCost, balanced_order, lockstep_slowdown, row_sums, share_out
 
 
 def costs_of_papers_rows(count: int) -> np.ndarray:
@@ -88,3 +90,36 @@ def test_a_senseless_number_is_named(settings, told):
 def test_a_negative_cost_is_refused():
     with pytest.raises(ValueError, match="quadratic: -1"):
         RowCost(quadratic=-1.0)
+
+
+@given(st.integers(1, 8), st.integers(1, 3), st.integers(1, 4), st.data())
+def test_a_batch_is_shared_out_whole_and_dear_rows_stand_beside_dear_ones(num_ranks, rows_per_rank, micro_steps, data):
+    size = num_ranks * rows_per_rank * micro_steps
+    costs = np.array(data.draw(st.lists(st.floats(1.0, 9.0), min_size=1, max_size=size)))
+    shape = {"num_ranks": num_ranks, "rows_per_rank": rows_per_rank, "num_micro_steps": micro_steps}
+    shares = share_out(costs, **shape)
+    assert shares.shape == (micro_steps, num_ranks, rows_per_rank), "as many micro-steps on every rank"
+    assert sorted(place for place in shares.ravel() if place >= 0) == list(range(len(costs)))
+    levels = [costs[of_all[of_all >= 0]] for of_all in shares]
+    for before, after in itertools.pairwise(levels):
+        assert not len(after) or before.min() >= after.max()
+
+
+def test_a_batch_of_equal_micro_steps_keeps_no_rank_waiting():
+    costs = costs_of_papers_rows(80_000)
+    order = balanced_order(costs, num_ranks=64, seed=3)
+    for num_ranks, micro_steps in ((64, 1), (16, 4), (8, 8)):  # the same batches, whatever the number of ranks
+        longest = mean = 0.0
+        for start in range(0, len(order) // 64 * 64, 64):
+            batch = costs[order[start : start + 64]]
+            shares = share_out(batch, num_ranks=num_ranks, rows_per_rank=1, num_micro_steps=micro_steps)
+            of_ranks = batch[shares].sum(axis=2)
+            longest, mean = longest + of_ranks.max(axis=1).sum(), mean + of_ranks.mean(axis=1).sum()
+        assert longest / mean < 1.01
+
+
+def test_more_rows_than_a_batch_has_places_are_refused():
+    with pytest.raises(ValueError, match="5 rows are more than the 4 of a global batch"):
+        share_out(np.ones(5), num_ranks=2, rows_per_rank=1, num_micro_steps=2)
+    with pytest.raises(ValueError, match="num_micro_steps: 0"):
+        share_out(np.ones(5), num_ranks=2, rows_per_rank=1, num_micro_steps=0)

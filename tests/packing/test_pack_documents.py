@@ -65,3 +65,15 @@ def test_a_survey_of_documents_says_what_packing_them_says(tmp_path):
 def test_a_senseless_pack_setting_is_named(field, value):
     with pytest.raises(ValueError, match=f"^{field}: {value}"):
         PackSettings(**{field: value})
+
+
+def test_without_packing_every_conversation_is_a_row(tmp_path):
+    tokenizer = write_byte_tokenizer(tmp_path / "tokenizer")
+    alone = PackSettings(max_length=128, packing=False)
+    counts = pack_documents(conversations(20), tmp_path / "packed", tokenizer_dir=tokenizer, settings=alone)
+    reader = PackedReader(tmp_path / "packed")
+    assert counts.survey.num_rows == reader.num_rows == 20
+    assert [reader.names_of(row) for row in range(20)] == [[f"q{number}"] for number in range(20)]
+    assert [reader.lengths_of(row).tolist() for row in range(20)] == [
+        [len(reader.row(row).input_ids)] for row in range(20)
+    ]

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonmill.packing import pack_lengths
+from reasonmill.packing.settings import PackSettings
 from reasonmill.packing.stream import Row, RowPacker
+from reasonmill.packing.survey import survey_lengths
 
 LENGTHS = st.lists(st.integers(1, 100), max_size=120)
 WINDOWS = st.integers(1, 40)
@@ -117,3 +119,13 @@ def test_a_short_document_does_not_wait_in_the_emptiest_row_again_and_again():
     packer = RowPacker(1280, 256, max_wait=10**6)
     ages = [number - min(row.documents) for number, length in enumerate(lengths) for row in packer.add(number, length)]
     assert max(ages) < 16 * 256
+
+
+def test_a_window_of_one_gives_every_document_a_row_of_its_own_at_once():
+    packer = RowPacker(100, 1)
+    for number, length in enumerate((3, 100, 1, 50, 50)):
+        assert [(row.documents, row.num_tokens) for row in packer.add(number, length)] == [((number,), length)]
+    assert packer.flush() == []
+    settings = PackSettings(max_length=100, packing=False, window_documents=64)
+    assert survey_lengths([3, 100, 1, 50, 50], settings).num_rows == 5
+    assert survey_lengths([3, 100, 1, 50, 50], PackSettings(max_length=100)).num_rows == 3

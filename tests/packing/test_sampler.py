@@ -43,3 +43,14 @@ def test_micro_steps_stay_balanced_where_a_pass_ends_within_one():
     skipped = -num_rows % num_ranks  # to the first whole micro-step of the second pass
     assert lockstep_slowdown(costs_of(num_rows), sequence[skipped:], num_ranks=num_ranks) < 1.02
     assert lockstep_slowdown(costs_of(num_rows), sequence[skipped + 4 :], num_ranks=num_ranks) > 1.02
+
+
+@given(st.integers(1, 60), st.integers(1, 5))
+def test_a_first_pass_may_be_ordered_like_the_later_ones(num_rows, num_ranks):
+    order = orders(7, True, num_ranks=num_ranks, published_first=False)
+    sequence = [order.row(position, num_rows) for position in range(3 * num_rows)]
+    for epoch in range(3):
+        assert sorted(sequence[epoch * num_rows : (epoch + 1) * num_rows]) == list(range(num_rows))
+    if num_rows > 20:
+        assert sequence[:num_rows] != list(range(num_rows))
+        assert sequence[:num_rows] != sequence[num_rows : 2 * num_rows]
