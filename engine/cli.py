@@ -196,9 +196,14 @@ def _add_train(commands: "_Commands[argparse.ArgumentParser]") -> None:
         help="fine-tune a student on packed rows under ZeRO-3",
         description="Trains on a packed folder; started again on the same folder, goes on from the newest checkpoint.",
     )
-    _add_recipe(command)
-    command.add_argument("--packed", required=True, metavar="DIR", help="folder that `pack` or `run` wrote")
-    command.add_argument("--output-dir", required=True, metavar="DIR", help="metrics, checkpoints and student")
+    _add_recipe(command, dry_run="print the resolved recipe, the steps and the memory that it will take, and stop")
+    command.add_argument("--packed", metavar="DIR", help="folder that `pack` or `run` wrote; needed but for a dry run")
+    command.add_argument(
+        "--output-dir", metavar="DIR", help="metrics, checkpoints and student; needed but for a dry run"
+    )
+    command.add_argument(
+        "--tokens", type=int, metavar="N", help="with --dry-run and without --packed: foretell for so many tokens"
+    )
     command.set_defaults(work=verbs.train)
 
 

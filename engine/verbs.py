@@ -190,13 +190,19 @@ def _with_folders(recipe: "Recipe") -> "Recipe":
 def train(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill train`."""
     from reasonmill.engine.recipe import load_recipe
-    from reasonmill.engine.train.files import train_files
+    from reasonmill.engine.train.files import foretell, train_files
 
     recipe = _with_folders(load_recipe(options.recipe, options.overrides))
     if recipe.train is None or recipe.pack is None:
         raise ValueError(f"recipe {options.recipe!r} has no section train, or no section pack that names the tokenizer")
     if options.dry_run:
-        return _print_recipe(recipe)
+        _print_recipe(recipe)
+        for line in foretell(options.packed, recipe.train, recipe.pack, num_tokens=options.tokens):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return DONE
+    for name in ("packed", "output_dir"):
+        if getattr(options, name) is None:
+            raise ValueError(f"--{name.replace('_', '-')} is missing; only a dry run goes without")
     student = asyncio.run(train_files(options.packed, _output_dir(options.output_dir), recipe.train, recipe.pack))
     console.print(f"student {student}", highlight=False)
     return DONE

@@ -57,9 +57,17 @@ class CheckpointFolder:
         shutil.rmtree(final, ignore_errors=True)
         aside.rename(final)
         _sync(self.folder)
-        for old in self._found()[: -self._keep]:
-            shutil.rmtree(self.folder / f"step-{old}")
+        self._drop(step)
         return final
+
+    def _drop(self, newest: int) -> None:
+        """Remove what the checkpoint of step `newest` has made useless: older ones beyond those kept, those that are
+        not whole, and later steps, which will be made again.
+        """
+        whole = [step for step in self._found() if step <= newest and _fault(self.folder / f"step-{step}") is None]
+        for step in self._found():
+            if step not in whole[-self._keep :]:
+                shutil.rmtree(self.folder / f"step-{step}")
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest whole checkpoint, and a message for each that had to be passed over. Changes nothing."""

@@ -18,6 +18,7 @@ _TOKENIZER_FILES = (
     "merges.txt",
     "chat_template.jinja",
 )
+_MAX_FILE_BYTES = 5 * 10**9  # of one file of weights, as transformers splits them
 
 
 def write_model_folder(
@@ -27,19 +28,17 @@ def write_model_folder(
 
     Generation ends at `end_token_id`, which need not be the end that the tokenizer names (base models: end of text).
     """
-    from safetensors.torch import save_file
-
     aside = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     tied = set(model._tied_weights_keys or ()) if model.config.tie_word_embeddings else set()
     saved = {name: tensor.contiguous() for name, tensor in weights.items() if name not in tied}
-    save_file(saved, str(aside / "model.safetensors"), metadata={"format": "pt"})
     config = model.config.to_diff_dict() | {
         "architectures": [type(model).__name__],
         "dtype": str(next(iter(saved.values())).dtype).removeprefix("torch."),
     }
     _write_json(aside / "config.json", config)
+    _save_weights(aside, saved, mode=(aside / "config.json").stat().st_mode)
     generation = _read_json(tokenizer / "generation_config.json")
     ends = generation.get("eos_token_id", [])
     others = [end for end in (ends if isinstance(ends, list) else [ends]) if end != end_token_id]
@@ -47,13 +46,38 @@ def write_model_folder(
     for name in _TOKENIZER_FILES:
         if (tokenizer / name).is_file():
             shutil.copyfile(tokenizer / name, aside / name)
-    (aside / "model.safetensors").chmod((aside / "config.json").stat().st_mode)  # save_file makes it private
     for path in (*aside.iterdir(), aside):
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
     shutil.rmtree(folder, ignore_errors=True)
     aside.rename(folder)
+
+
+def _save_weights(folder: Path, weights: dict[str, Tensor], *, mode: int) -> None:
+    """One file, or several of `_MAX_FILE_BYTES` and an index, in the layout that transformers reads."""
+    from safetensors.torch import save_file
+
+    parts: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in weights.items():
+        if parts[-1] and size + tensor.nbytes > _MAX_FILE_BYTES:
+            parts.append({})
+            size = 0
+        parts[-1][name] = tensor
+        size += tensor.nbytes
+    several = len(parts) > 1
+    names = [
+        f"model-{n:05}-of-{len(parts):05}.safetensors" if several else "model.safetensors"
+        for n in range(1, len(parts) + 1)
+    ]
+    for name, part in zip(names, parts, strict=True):
+        save_file(part, str(folder / name), metadata={"format": "pt"})
+        (folder / name).chmod(mode)  # save_file makes it private
+    if several:
+        placed = {tensor: name for name, part in zip(names, parts, strict=True) for tensor in part}
+        total = sum(tensor.nbytes for tensor in weights.values())
+        _write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": placed})
 
 
 def dtype_of(bf16: bool) -> torch.dtype:

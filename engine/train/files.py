@@ -9,6 +9,7 @@ from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
 from reasonmill.engine.train.launcher import EXIT_FINISHED, TrainerProcess
+from reasonmill.engine.train.outlook import outlook
 from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.engine.train.status import read_status
 from reasonmill.engine.train.step_log import newest_record
@@ -17,6 +18,16 @@ from reasonmill.packing.reader import PackedReader
 from reasonmill.packing.settings import PackSettings
 
 _PROGRESS_S = 10.0
+
+
+def foretell(
+    packed: str | None, settings: TrainSettings, pack: PackSettings, *, num_tokens: int | None = None
+) -> list[str]:
+    """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set."""
+    reader = None if packed is None else PackedReader(packed)
+    if reader is not None and not reader.max_length:
+        raise ValueError(f"--packed {packed!r} holds no packed set")
+    return outlook(settings, tokenizer=pack.tokenizer, max_length=pack.max_length, packed=reader, num_tokens=num_tokens)
 
 
 async def train_files(packed: str, output_dir: str, settings: TrainSettings, pack: PackSettings) -> Path:
@@ -38,6 +49,8 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
     path, log = root / "train" / "config.json", root / "logs" / "train.log"
     if _is_done(config, path):
         return root / "student"
+    for line in foretell(packed, settings, pack):
+        print(line, file=sys.stderr, flush=True)
     config.write(path)
     trainer = TrainerProcess(path, log, settings.num_ranks)
     received: list[int] = []

@@ -10,28 +10,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
-from reasonmill.engine.train.batches import micro_batch
+from reasonmill.engine.train.batches import MicroBatch, micro_batch
 from reasonmill.engine.train.checkpoint import CheckpointFolder
+from reasonmill.engine.train.clock import lockstep_wait
 from reasonmill.engine.train.loss import loss_scale
+from reasonmill.engine.train.rates import Rates
 from reasonmill.engine.train.schedule import Schedule, warmup_steps
 from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.engine.train.step_log import StepLog
-from reasonmill.engine.train.stream import StepRows, StepStream, share_of
+from reasonmill.engine.train.stream import StepRows, StepStream
 from reasonmill.engine.train.zero import ZeroEngine
+from reasonmill.packing.balance import RowCost, share_out
 from reasonmill.packing.reader import PackedReader
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """One rank among the others. `total` adds numbers up over all ranks; `barrier` waits for all."""
+    """One rank among the others. `gather` gives the numbers of every rank, in order; `barrier` waits for all; `part` is
+    this rank's stretch of a micro-batch where several ranks share one.
+    """
 
     rank: int
     world_size: int
     device: torch.device
-    total: Callable[[list[float]], list[float]]
+    gather: Callable[[list[float]], list[list[float]]]
     barrier: Callable[[], None]
+    part: Callable[[MicroBatch], MicroBatch] = lambda batch: batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,39 +53,56 @@ class TrainingFault(RuntimeError):
     """Training cannot go on; the message says at which step and on which rows."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Student:
+    """What a step is made with: the engine, the rows, what they cost, and how fast a device could be."""
+
+    engine: ZeroEngine
+    reader: PackedReader
+    cost: RowCost
+    rates: Rates
+
+
 def train(
-    engine: ZeroEngine,
+    student: Student,
     stream: StepStream,
-    reader: PackedReader,
     *,
     settings: TrainSettings,
     ranks: Ranks,
     checkpoints: CheckpointFolder,
     log: StepLog | None,
     first_step: int,
+    course: dict[str, Any],
 ) -> Outcome:
-    """Train from step `first_step` (steps done so far) to the end, or to the stop that the stream reports."""
+    """Train from step `first_step` (steps done so far) to the end, or to the stop that the stream reports. `course` is
+    kept with each checkpoint.
+    """
     step = saved = first_step
     while not stream.total_steps or step < stream.total_steps:
         started, waiting_since = time.time(), time.perf_counter()
         rows = stream.rows_of(step)
         waited = time.perf_counter() - waiting_since
         if rows is None:
+            if stream.total_steps and step >= stream.total_steps:
+                break
             if step > saved:
-                save(engine, checkpoints, step, settings, ranks)
+                save(student.engine, checkpoints, step, course, ranks)
             return Outcome(step=step, finished=False)
-        record = _step(engine, stream, reader, rows, step, settings, ranks)
+        if rows.save_first and step > saved:
+            save(student.engine, checkpoints, step, course, ranks)
+            saved = step
+        record = _step(student, stream, rows, step, settings, ranks)
         step += 1
         if log is not None:
-            times = {"start_unix_s": started, "end_unix_s": time.time(), "data_wait_s": waited}
-            log.write({"step": step, **record, **times})
-        if settings.save_steps and step % settings.save_steps == 0 and step < stream.total_steps:
-            save(engine, checkpoints, step, settings, ranks)
+            record["data_wait_s"] += waited
+            log.write({"step": step, **record, "start_unix_s": started, "end_unix_s": time.time()})
+        if settings.save_steps and step % settings.save_steps == 0 and step < (stream.total_steps or math.inf):
+            save(student.engine, checkpoints, step, course, ranks)
             saved = step
     return Outcome(step=step, finished=True)
 
 
-def save(engine: ZeroEngine, checkpoints: CheckpointFolder, step: int, settings: TrainSettings, ranks: Ranks) -> None:
+def save(engine: ZeroEngine, checkpoints: CheckpointFolder, step: int, course: dict[str, Any], ranks: Ranks) -> None:
     """Make the checkpoint of `step`; collective."""
     if ranks.rank == 0:
         checkpoints.begin(step)
@@ -86,73 +110,117 @@ def save(engine: ZeroEngine, checkpoints: CheckpointFolder, step: int, settings:
     engine.save(checkpoints.aside(step))
     ranks.barrier()
     if ranks.rank == 0:
-        checkpoints.commit(step, course_of(settings))
+        checkpoints.commit(step, course)
     ranks.barrier()
 
 
 def course_of(settings: TrainSettings) -> dict[str, Any]:
-    """Settings that a checkpoint cannot be resumed without, as JSON values: what is trained, and on which rows."""
+    """Settings that a checkpoint cannot be resumed without, as JSON values: what is trained, and on which rows. The
+    number of ranks is none of them, as long as they take as many rows a step.
+    """
     model = settings.model if isinstance(settings.model, str) else dataclasses.asdict(settings.model)
     return {
         "model": model,
         "bf16": settings.bf16,
         "seed": settings.seed,
-        "num_ranks": settings.num_ranks,
         "rows_per_step": settings.rows_per_step,
+        "loss_weighting": settings.loss_weighting,
+        "balance_window_rows": settings.balance_window_rows,
     }
 
 
 def _step(
-    engine: ZeroEngine,
-    stream: StepStream,
-    reader: PackedReader,
-    rows: StepRows,
-    step: int,
-    settings: TrainSettings,
-    ranks: Ranks,
+    student: Student, stream: StepStream, rows: StepRows, step: int, settings: TrainSettings, ranks: Ranks
 ) -> dict[str, float]:
-    num_targets = sum(reader.row_targets(row) for row in rows.rows)
-    scale = loss_scale(num_targets, ranks.world_size, settings.gradient_accumulation_steps)
-    schedule = Schedule(
-        kind=settings.lr_scheduler_type,
-        peak=settings.learning_rate,
-        warmup_steps=warmup_steps(settings.warmup_ratio, stream.total_steps),
-        total_steps=stream.total_steps,
+    engine, reader = student.engine, student.reader
+    began = time.perf_counter()
+    lengths = [reader.lengths_of(row) for row in rows.rows]
+    num_tokens = sum(int(of_row.sum()) for of_row in lengths)
+    squares = np.array([int((of_row * of_row).sum()) for of_row in lengths], np.int64)
+    costs = student.cost.of_rows(np.array([int(of_row.sum()) for of_row in lengths], np.int64), squares)
+    shares = share_out(
+        costs,
+        num_ranks=ranks.world_size // settings.sequence_parallel_size,
+        rows_per_rank=settings.per_device_train_batch_size,
+        num_micro_steps=settings.gradient_accumulation_steps,
     )
-    rate = schedule.learning_rate(step)
+    num_targets = sum(reader.row_targets(row) for row in rows.rows)
+    by_sample = settings.loss_weighting == "sample"
+    divisor = sum(len(of_row) for of_row in lengths) if by_sample else num_targets
+    scale = loss_scale(divisor, ranks.world_size, settings.gradient_accumulation_steps)
+    rate = _learning_rate(settings, stream, rows.schedule_step)
     engine.set_learning_rate(rate)
-    loss = torch.zeros((), dtype=torch.float64, device=ranks.device)
-    num_tokens = 0
-    mine: list[int] = []
-    for micro_step in range(settings.gradient_accumulation_steps):
-        share = share_of(
-            rows.rows,
-            rank=ranks.rank,
-            world_size=ranks.world_size,
-            per_device=settings.per_device_train_batch_size,
-            micro_step=micro_step,
-        )
-        batch = micro_batch(reader, share, ranks.device)
-        loss += engine.micro_step(scale, batch.input_ids, batch.position_ids, batch.labels, batch.documents)
-        num_tokens += batch.input_ids.shape[1] if share else 0
-        mine += share
+    torch.manual_seed(_seed(settings.seed, step, ranks.rank))
+    engine.clock.begin()
+    losses: list[torch.Tensor] = []
+    for of_ranks in shares:
+        places = of_ranks[ranks.rank // settings.sequence_parallel_size]
+        mine = [rows.rows[place] for place in places if place >= 0]
+        batch = ranks.part(micro_batch(reader, mine, ranks.device, by_sample=by_sample))
+        engine.clock.lap("data")
+        losses.append(engine.micro_step(scale, batch))
     grad_norm = engine.grad_norm()
-    loss_sum, tokens = ranks.total([float(loss), float(num_tokens)])
+    own = torch.stack([loss.double() for loss in losses]).tolist()
+    engine.clock.lap("optimizer")
+    seconds, waits = engine.clock.read()
+    gathered = ranks.gather([*own, *waits, grad_norm])
+    count = len(own)
+    of_micro_steps = np.array([numbers[:count] for numbers in gathered])
+    loss_sum = float(sum(sum(numbers[:count]) for numbers in gathered))
     if not math.isfinite(loss_sum) or not math.isfinite(grad_norm) or grad_norm == 0.0:
-        raise TrainingFault(_describe(step, loss_sum, float(loss), grad_norm, mine, rows.rows, reader))
+        raise TrainingFault(
+            _describe(step, loss_sum, grad_norm, _suspects(of_micro_steps, shares, rows.rows, settings), reader)
+        )
+    step_s = time.perf_counter() - began
     return {
-        "loss": loss_sum / num_targets,
+        "loss": loss_sum / divisor,
         "grad_norm": grad_norm,
         "learning_rate": rate,
         "num_targets": num_targets,
-        "num_tokens": int(tokens),
+        "num_tokens": num_tokens,
         "epoch": rows.epoch,
+        "data_wait_s": seconds["data"],
+        **{f"{part}_s": seconds[part] for part in ("forward", "backward", "optimizer", "communication")},
+        "lockstep_wait": lockstep_wait([numbers[count : 2 * count] for numbers in gathered], step_s),
+        "lockstep_wait_planned": _planned_wait(costs, shares),
+        **student.rates.of_step(step_s, num_tokens, int(squares.sum()), num_targets),
     }
 
 
-def _describe(
-    step: int, total: float, own: float, grad_norm: float, mine: list[int], rows: tuple[int, ...], reader: PackedReader
-) -> str:
-    suspects = mine if not math.isfinite(own) else list(rows)
+def _learning_rate(settings: TrainSettings, stream: StepStream, step: float) -> float:
+    total = stream.schedule_steps
+    schedule = Schedule(
+        kind=settings.lr_scheduler_type,
+        peak=settings.learning_rate,
+        warmup_steps=warmup_steps(settings.warmup_ratio, total),
+        total_steps=total,
+    )
+    return schedule.learning_rate(step)
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    """Of everything random in a step (dropout): the same after a resume."""
+    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
+
+
+def _planned_wait(costs: np.ndarray[Any, Any], shares: np.ndarray[Any, Any]) -> float:
+    """Share of the step that the mean rank would wait if rows took what they cost."""
+    of_ranks = np.where(shares >= 0, np.append(costs, 0.0)[shares], 0.0).sum(axis=2)
+    longest = of_ranks.max(axis=1).sum()
+    return float(1.0 - of_ranks.mean(axis=1).sum() / longest) if longest else 0.0
+
+
+def _suspects(
+    losses: np.ndarray[Any, Any], shares: np.ndarray[Any, Any], rows: tuple[int, ...], settings: TrainSettings
+) -> list[int]:
+    """Rows of the micro-batches whose loss is not finite; where all are, those of the whole step."""
+    places: list[int] = []
+    for rank, micro_step in np.argwhere(~np.isfinite(losses)):
+        places += shares[micro_step][rank // settings.sequence_parallel_size].tolist()
+    found = sorted({rows[place] for place in places if place >= 0})
+    return found or list(dict.fromkeys(rows))
+
+
+def _describe(step: int, total: float, grad_norm: float, suspects: list[int], reader: PackedReader) -> str:
     names = [f"row {row} ({', '.join(reader.names_of(row))})" for row in suspects]
     return f"step {step + 1}: loss sum {total}, gradient norm {grad_norm}; in {'; '.join(names)}"

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import torch
 
+from reasonmill.engine.train.sequence_parallel import attend
 from reasonmill.engine.train.settings import ModelShape
 from reasonmill.kernels import attention
 
@@ -26,7 +27,7 @@ def build_model(model: str | ModelShape, *, vocab_size: int, seed: int, dtype: t
     with _without(_NOT_NEEDED):
         from transformers import AttentionInterface
 
-        AttentionInterface.register(attention.NAME, attention.attend)
+        AttentionInterface.register(attention.NAME, attend)
         if isinstance(model, str):
             return _from_folder(Path(model), dtype)
         return _from_shape(model, vocab_size, seed, dtype)

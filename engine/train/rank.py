@@ -3,26 +3,47 @@
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from reasonmill.engine.train.checkpoint import CheckpointFolder
+from reasonmill.engine.train.checkpoint import Checkpoint, CheckpointFolder
 from reasonmill.engine.train.config import TrainConfig
+from reasonmill.engine.train.dimensions import dimensions_of
 from reasonmill.engine.train.export import dtype_of, write_model_folder
-from reasonmill.engine.train.loop import Outcome, Ranks, course_of, train
+from reasonmill.engine.train.forecast import course_of as steps_course
+from reasonmill.engine.train.forecast import difference
+from reasonmill.engine.train.layer_kernels import apply_layer_kernels
+from reasonmill.engine.train.loop import Outcome, Ranks, Student, course_of, train
 from reasonmill.engine.train.loss import StudentLoss
 from reasonmill.engine.train.model import build_model
+from reasonmill.engine.train.outlook import outlook
+from reasonmill.engine.train.rates import Rates, peak_of
+from reasonmill.engine.train.sequence_parallel import check_heads, my_group, part_of
 from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.engine.train.status import write_status
 from reasonmill.engine.train.step_log import StepLog
 from reasonmill.engine.train.stream import StepStream
+from reasonmill.engine.train.universal import make_universal
 from reasonmill.engine.train.zero import ZeroEngine, start_collectives
+from reasonmill.packing.balance import RowCost
 from reasonmill.packing.chat import ChatEncoder
 from reasonmill.packing.reader import PackedReader
+from reasonmill.packing.sampler import RowOrder
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Resumed:
+    """Steps that lie behind, and how many rows shared a micro-step when the run began: they order its rows."""
+
+    step: int
+    group_rows: int
 
 
 def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
@@ -31,83 +52,180 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
     settings = config.settings
     torch.set_num_threads(settings.threads_per_rank)
     device = start_collectives(settings)
-    ranks = _ranks(device)
+    ranks = ranks_of(device, settings)
     if ranks.world_size != settings.num_ranks:
         raise ValueError(f"num_ranks: {settings.num_ranks}, but {ranks.world_size} ranks were started")
-    tokenizer, encoder = Path(config.tokenizer), ChatEncoder(config.tokenizer)
-    end_token_id = encoder.end_token_id
-    model = build_model(
-        settings.model, vocab_size=encoder.vocab_size, seed=settings.seed, dtype=dtype_of(settings.bf16)
-    )
-    model.config.eos_token_id = end_token_id
-    model.train()
-    if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+    encoder = ChatEncoder(config.tokenizer)
+    model = _build(settings, encoder)
     output_dir = Path(config.output_dir)
-    initial = output_dir / "initial"
-    if ranks.rank == 0 and not initial.exists():
-        if isinstance(settings.model, str):
-            initial.symlink_to(Path(settings.model).absolute())
-        else:
-            write_model_folder(
-                initial, model=model, weights=model.state_dict(), tokenizer=tokenizer, end_token_id=end_token_id
-            )
-    engine = ZeroEngine(StudentLoss(model, fused=settings.fused_loss), settings)
+    write = _Writer(model=model, tokenizer=Path(config.tokenizer), end_token_id=encoder.end_token_id)
+    if ranks.rank == 0:
+        _write_initial(output_dir / "initial", settings, write)
     checkpoints = CheckpointFolder(output_dir / "checkpoints", keep=settings.save_total_limit)
-    first_step = _resume(engine, checkpoints, ranks, settings)
+    engine, resumed = _engine(StudentLoss(model, fused=settings.fused_loss), checkpoints, ranks, settings)
     reader = PackedReader(config.packed)
-    stream = StepStream(
-        reader,
-        rank=ranks.rank,
-        rows_per_step=settings.rows_per_step,
-        max_steps=settings.max_steps,
-        num_epochs=settings.num_train_epochs,
-        seed=settings.seed,
-        agree=_agree,
-        stop_requested=stop_requested,
-        say=_say,
-    )
+    if ranks.rank == 0:
+        for line in outlook(settings, tokenizer=config.tokenizer, max_length=reader.max_length, packed=reader):
+            _say(line)
+    student = _student(engine, reader, settings, model, ranks)
+    stream = _stream(student, settings, ranks, resumed, stop_requested)
     gc.freeze()  # what start-up made stays, and is not looked through again
     gc.enable()
-    log = StepLog(output_dir / "metrics.jsonl", last_step=first_step) if ranks.rank == 0 else None
+    log = None
+    if ranks.rank == 0:
+        board = output_dir / "tensorboard" if settings.tensorboard else None
+        log = StepLog(output_dir / "metrics.jsonl", last_step=resumed.step, tensorboard=board)
     with log or nullcontext():
         outcome = train(
-            engine,
+            student,
             stream,
-            reader,
             settings=settings,
             ranks=ranks,
             checkpoints=checkpoints,
             log=log,
-            first_step=first_step,
+            first_step=resumed.step,
+            course=course_of(settings) | {"num_ranks": settings.num_ranks, "group_rows": resumed.group_rows},
         )
     if outcome.finished:
+        told = difference(settings, reader.num_rows) if ranks.rank == 0 and reader.finished else None
+        if told:
+            _say(told)
         weights = engine.whole_weights()
         if weights is not None:
-            student = Path(config.student_dir)
-            write_model_folder(student, model=model, weights=weights, tokenizer=tokenizer, end_token_id=end_token_id)
+            write(Path(config.student_dir), weights)
     _leave(outcome, output_dir, ranks)
     return 0
 
 
-def _resume(engine: ZeroEngine, checkpoints: CheckpointFolder, ranks: Ranks, settings: TrainSettings) -> int:
-    """Load the newest whole checkpoint; returns the steps it has behind it."""
+@dataclass(frozen=True, kw_only=True)
+class _Writer:
+    """Writes weights as a model folder beside the configuration and the tokenizer that they belong to."""
+
+    model: Any
+    tokenizer: Path
+    end_token_id: int
+
+    def __call__(self, folder: Path, weights: dict[str, torch.Tensor]) -> None:
+        write_model_folder(
+            folder, model=self.model, weights=weights, tokenizer=self.tokenizer, end_token_id=self.end_token_id
+        )
+
+
+def _build(settings: TrainSettings, encoder: ChatEncoder) -> Any:
+    model = build_model(
+        settings.model, vocab_size=encoder.vocab_size, seed=settings.seed, dtype=dtype_of(settings.bf16)
+    )
+    model.config.eos_token_id = encoder.end_token_id
+    if settings.sequence_parallel_size > 1:
+        heads = model.config.num_attention_heads
+        check_heads(
+            settings.sequence_parallel_size,
+            heads=heads,
+            kv_heads=getattr(model.config, "num_key_value_heads", None) or heads,
+        )
+    apply_layer_kernels(model, settings.layer_kernels)
+    model.train()
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    return model
+
+
+def _write_initial(folder: Path, settings: TrainSettings, write: _Writer) -> None:
+    """The student before its first step, once a run."""
+    if folder.exists():
+        return
+    if isinstance(settings.model, str):
+        folder.symlink_to(Path(settings.model).absolute())
+    else:
+        write(folder, write.model.state_dict())
+
+
+def _engine(
+    module: StudentLoss, checkpoints: CheckpointFolder, ranks: Ranks, settings: TrainSettings
+) -> tuple[ZeroEngine, _Resumed]:
+    """The engine, with the newest whole checkpoint loaded."""
     checkpoint, messages = checkpoints.newest()
+    ranks.barrier()  # all have seen the same before any is changed
+    own_group = settings.num_ranks // settings.sequence_parallel_size * settings.per_device_train_batch_size
     if ranks.rank == 0:
         for message in messages:
             _say(message)
     if checkpoint is None:
-        return 0
-    for name, now in course_of(settings).items():
-        then = checkpoint.facts.get(name)
-        if then != now:
-            raise ValueError(f"{name}: {now!r}, but checkpoint {str(checkpoint.folder)!r} was made with {then!r}")
+        return ZeroEngine(module, settings), _Resumed(step=0, group_rows=own_group)
+    _check_course(checkpoint, settings)
+    resharded = checkpoint.facts["num_ranks"] != settings.num_ranks
+    if resharded:
+        make_universal(checkpoint.folder, rank=ranks.rank, barrier=ranks.barrier)
+    engine = ZeroEngine(module, settings, universal=resharded)
     engine.load(checkpoint.folder)
     ranks.barrier()
     if ranks.rank == 0:
         checkpoints.clean()
-        _say(f"resumed from {checkpoint.folder.name}")
-    return checkpoint.step
+        then = f", which {checkpoint.facts['num_ranks']} ranks wrote" if resharded else ""
+        _say(f"resumed from {checkpoint.folder.name}{then}")
+    return engine, _Resumed(step=checkpoint.step, group_rows=checkpoint.facts["group_rows"])
+
+
+def _check_course(checkpoint: Checkpoint, settings: TrainSettings) -> None:
+    for name, now in course_of(settings).items():
+        then = checkpoint.facts.get(name)
+        if then != now:
+            raise ValueError(f"{name}: {now!r}, but checkpoint {str(checkpoint.folder)!r} was made with {then!r}")
+
+
+def _student(engine: ZeroEngine, reader: PackedReader, settings: TrainSettings, model: Any, ranks: Ranks) -> Student:
+    dimensions = dimensions_of(settings.model, vocab_size=model.config.vocab_size)
+    peak = peak_of(ranks.device, dtype_of(settings.bf16), settings.peak_flops)
+    if ranks.rank == 0 and peak is not None and dimensions is not None:
+        _say(f"utilisation is of {peak.flops_per_s:.4g} FLOP/s a rank: {peak.source}")
+    return Student(
+        engine=engine,
+        reader=reader,
+        cost=RowCost() if dimensions is None else RowCost(quadratic=dimensions.quadratic),
+        rates=Rates(num_ranks=settings.num_ranks, dimensions=dimensions, peak=peak),
+    )
+
+
+def _stream(
+    student: Student,
+    settings: TrainSettings,
+    ranks: Ranks,
+    resumed: _Resumed,
+    stop_requested: Callable[[], bool],
+) -> StepStream:
+    reader, course = student.reader, steps_course(settings)
+    balanced = settings.balance_window_rows > 0
+    order = RowOrder(
+        settings.seed,
+        num_ranks=resumed.group_rows,
+        window_rows=max(1, settings.balance_window_rows),
+        costs_of=(lambda num_rows: student.cost.of_rows(*reader.row_sums(num_rows))) if balanced else None,
+        published_first=course.streams,
+    )
+    return StepStream(
+        reader,
+        order,
+        course,
+        rank=ranks.rank,
+        agree=agree,
+        stop_requested=stop_requested,
+        save_due=_every(settings.save_interval_s),
+        say=_say,
+    )
+
+
+def _every(interval_s: float) -> Callable[[], bool]:
+    """Whether so many seconds passed since it last said so; never, where the interval is 0."""
+    last = time.monotonic()
+
+    def due() -> bool:
+        nonlocal last
+        if not interval_s or time.monotonic() - last < interval_s:
+            return False
+        last = time.monotonic()
+        return True
+
+    return due
 
 
 def _say(message: str) -> None:
@@ -121,22 +239,26 @@ def _leave(outcome: Outcome, output_dir: Path, ranks: Ranks) -> None:
     dist.destroy_process_group()
 
 
-def _ranks(device: torch.device) -> Ranks:
-    def total(numbers: list[float]) -> list[float]:
-        added = torch.tensor(numbers, dtype=torch.float64, device=device)
-        dist.all_reduce(added)
-        return [float(number) for number in added.tolist()]
+def ranks_of(device: torch.device, settings: TrainSettings) -> Ranks:
+    """The own rank among those that `start_collectives` joined."""
+    world_size = int(os.environ["WORLD_SIZE"])
+    size = settings.sequence_parallel_size
+    group = my_group(size)
 
+    def gather(numbers: list[float]) -> list[list[float]]:
+        own = torch.tensor(numbers, dtype=torch.float64, device=device)
+        every = [torch.empty_like(own) for _ in range(world_size)]
+        dist.all_gather(every, own)
+        return [part.tolist() for part in every]
+
+    more = {} if group is None else {"part": lambda batch: part_of(batch, group, size)}
     return Ranks(
-        rank=dist.get_rank(),
-        world_size=int(os.environ["WORLD_SIZE"]),
-        device=device,
-        total=total,
-        barrier=dist.barrier,
+        rank=dist.get_rank(), world_size=world_size, device=device, gather=gather, barrier=dist.barrier, **more
     )
 
 
-def _agree(decision: list[int]) -> list[int]:
+def agree(decision: list[int]) -> list[int]:
+    """The numbers that rank 0 passed."""
     shared = torch.tensor(decision, dtype=torch.int64, device="cuda" if torch.cuda.is_available() else "cpu")
     dist.broadcast(shared, src=0)
     return [int(number) for number in shared.tolist()]

@@ -13,8 +13,11 @@ class Schedule:
     warmup_steps: int
     total_steps: int
 
-    def learning_rate(self, step: int) -> float:
-        """Rate of step `step`. As transformers' schedules, but the first step is not wasted on a rate of zero."""
+    def learning_rate(self, step: float) -> float:
+        """Rate of step `step`, which may lie between two.
+
+        As transformers' schedules, but the first step is not wasted on a rate of zero.
+        """
         if step < self.warmup_steps:
             return self.peak * (step + 1) / self.warmup_steps
         if self.kind == "constant":

@@ -1,5 +1,6 @@
 """Settings of the trainer, checked once on construction. Names are TRL's; rows take the place of samples."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -53,8 +54,14 @@ class ZeroSettings:
     stage3_prefetch_bucket_size: int = 50_000_000
     reduce_bucket_size: int = 500_000_000
     overlap_comm: bool = False  # on GPUs: true
+    offload_optimizer: Literal["none", "cpu"] = "none"  # where moments and the float32 copy of the weights live
+    offload_param: Literal["none", "cpu"] = "none"  # where weights wait that are not in use
 
     def __post_init__(self) -> None:
+        for name in ("offload_optimizer", "offload_param"):
+            _check_choice(name, getattr(self, name), ("none", "cpu"))
+        if self.offload_param == "cpu" and self.offload_optimizer == "none":
+            raise ValueError("offload_param: 'cpu' goes with offload_optimizer: cpu only")
         for name in (
             "stage3_param_persistence_threshold",
             "stage3_max_live_parameters",
@@ -71,7 +78,8 @@ class ZeroSettings:
 class TrainSettings:
     """How the student learns. Defaults are those of arXiv 2505.14464 section 3.1 where it gives one.
 
-    A global batch is num_ranks x per_device_train_batch_size x gradient_accumulation_steps rows (the paper: 64).
+    A global batch is num_ranks / sequence_parallel_size x per_device_train_batch_size x gradient_accumulation_steps
+    rows (the paper: 64). A training may go on with another number of ranks as long as that product stays the same.
     """
 
     model: str | ModelShape = field(default_factory=ModelShape)  # a Hugging Face model folder, or a shape from scratch
@@ -79,47 +87,90 @@ class TrainSettings:
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = "cosine"  # cosine and linear end at zero
     warmup_ratio: float = 0.05  # share of all steps, linear
     num_train_epochs: float = 2.0  # passes over the finished set; does not count when max_steps is given
-    max_steps: int | None = None  # optimiser steps; needed for training to begin before the set is finished
+    max_steps: int | None = None  # optimiser steps; with it training begins before the set is finished
+    expected_rows: int | None = (
+        None  # rows of a set that still grows; with it num_train_epochs passes begin at once, and
+    )
+    # the learning rate falls as over so many rows until the first pass ends
     num_ranks: int = 2
     per_device_train_batch_size: int = 1  # rows of a micro-batch
     gradient_accumulation_steps: int = 1
+    loss_weighting: Literal["token", "sample"] = "token"  # what counts alike in a global batch: targets, or samples
+    balance_window_rows: int = 1024  # rows of like attention cost share a micro-step within so many; 0: by seed alone
+    optimizer: Literal["adamw_torch_fused", "deepspeed_cpu_adam"] = (
+        "adamw_torch_fused"  # the latter is compiled at first
+    )
+    # use, and is the fast one where offload_optimizer is cpu
     weight_decay: float = 0.0  # of matrices; norms and biases are not decayed
     adam_beta1: float = 0.9
     adam_beta2: float = 0.999
     adam_epsilon: float = 1e-8
     max_grad_norm: float = 1.0  # 0: no clipping
     bf16: bool = True  # weights and activations; the optimiser's copy is float32
+    accumulate_float32: bool = True  # gradients are summed over micro-batches in float32, not in the weights' type
     gradient_checkpointing: bool = False
+    sequence_parallel_size: int = 1  # ranks that share a row (Ulysses); a divisor of num_ranks and of the query heads
+    layer_kernels: Literal["transformers", "liger", "reasonmill"] = (
+        "transformers"  # norms and gates; liger: rotation too
+    )
     fused_loss: bool = True  # the head's logits a chunk of targets at a time; false: those of all targets at once
     save_steps: int = 100  # 0: only when stopped
+    save_interval_s: float = 0.0  # a checkpoint is made after so many seconds, too; 0: not by time
     save_total_limit: int = 2
     seed: int = 42
     stall_limit_s: float = 1800.0  # without a step or a word of the ranks, after which the trainer is killed; loading
     # the model and saving a checkpoint must fit in
     threads_per_rank: int = 1  # of torch; more than the free cores collapses the speed
+    peak_flops: float | None = (
+        None  # of one rank's device, for the utilisation; None: a GPU's data sheet, a CPU measured
+    )
+    device_memory_gib: float | None = None  # of one rank's device, for the estimate; None: what this machine has
+    tensorboard: bool = True  # scalars in train/tensorboard/, beside metrics.jsonl
     zero: ZeroSettings = field(default_factory=ZeroSettings)
 
     def __post_init__(self) -> None:
-        for name in ("num_ranks", "per_device_train_batch_size", "gradient_accumulation_steps", "threads_per_rank"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} is not positive")
-        for name in ("learning_rate", "num_train_epochs", "adam_epsilon", "stall_limit_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is not positive")
+        for name in (
+            *("num_ranks", "per_device_train_batch_size", "gradient_accumulation_steps", "threads_per_rank"),
+            *("sequence_parallel_size", "save_total_limit", "max_steps", "expected_rows"),
+            *("learning_rate", "num_train_epochs", "adam_epsilon", "stall_limit_s", "peak_flops", "device_memory_gib"),
+        ):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name}: {value} is not positive")
         for name in ("warmup_ratio", "adam_beta1", "adam_beta2"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name}: {getattr(self, name)} is outside [0, 1)")
-        for name in ("weight_decay", "max_grad_norm", "save_steps"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is negative")
-        if self.save_total_limit < 1:
-            raise ValueError(f"save_total_limit: {self.save_total_limit} is not positive")
-        if self.max_steps is not None and self.max_steps < 1:
-            raise ValueError(f"max_steps: {self.max_steps} is not positive")
+        for name in ("weight_decay", "max_grad_norm", "save_steps", "save_interval_s", "balance_window_rows", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}: {getattr(self, name)} is negative or no number")
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        if self.num_ranks % self.sequence_parallel_size:
+            raise ValueError(
+                f"sequence_parallel_size: {self.sequence_parallel_size} does not divide num_ranks {self.num_ranks}"
+            )
+        if self.expected_rows is not None and self.num_train_epochs < 1.0:
+            raise ValueError(
+                f"num_train_epochs: {self.num_train_epochs} is less than a pass, and a set that grows has no known part"
+            )
         if self.model == "":
             raise ValueError("model: the path is empty")
 
     @property
     def rows_per_step(self) -> int:
         """Rows of a global batch."""
-        return self.num_ranks * self.per_device_train_batch_size * self.gradient_accumulation_steps
+        readers = self.num_ranks // self.sequence_parallel_size
+        return readers * self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+
+_CHOICES = {
+    "lr_scheduler_type": ("cosine", "linear", "constant"),
+    "loss_weighting": ("token", "sample"),
+    "optimizer": ("adamw_torch_fused", "deepspeed_cpu_adam"),
+    "layer_kernels": ("transformers", "liger", "reasonmill"),
+}
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: {value!r} is none of {', '.join(choices)}")

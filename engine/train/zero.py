@@ -5,13 +5,18 @@ On CPUs the ranks talk over gloo, and nothing is compiled: DeepSpeed's shared-me
 engine alone, so it is declared unavailable instead of being built, for 100 s and with a C++ compiler, at the first run.
 """
 
+import contextlib
+import io
 import os
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from reasonmill.engine.train.batches import MicroBatch
+from reasonmill.engine.train.clock import StepClock, time_collectives
 from reasonmill.engine.train.settings import TrainSettings
 
 
@@ -34,15 +39,22 @@ def start_collectives(settings: TrainSettings) -> torch.device:
     return device
 
 
-def zero_config(settings: TrainSettings, layer_classes: list[str]) -> dict[str, Any]:
-    """DeepSpeed's configuration. Clipping is always given: DeepSpeed's own default is 1.0, not none."""
+def zero_config(settings: TrainSettings, layer_classes: list[str], *, universal: bool = False) -> dict[str, Any]:
+    """DeepSpeed's configuration. Clipping is always given: DeepSpeed's own default is 1.0, not none. `universal`: the
+    checkpoint to load is in that form.
+    """
     zero = settings.zero
+    offloaded = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
     return {
         "train_micro_batch_size_per_gpu": settings.per_device_train_batch_size,
         "gradient_accumulation_steps": settings.gradient_accumulation_steps,
         "gradient_clipping": settings.max_grad_norm,
         "bf16": {"enabled": settings.bf16},
+        # its own default sums up micro-batches in the type of the weights
+        "data_types": {"grad_accum_dtype": "fp32" if settings.accumulate_float32 else None},
         "zero_allow_untested_optimizer": True,  # torch's fused AdamW; DeepSpeed's own would be compiled
+        "zero_force_ds_cpu_optimizer": False,
+        "checkpoint": {"load_universal": universal},
         "zero_optimization": {
             "stage": 3,
             "overlap_comm": zero.overlap_comm,
@@ -54,48 +66,48 @@ def zero_config(settings: TrainSettings, layer_classes: list[str]) -> dict[str, 
             "stage3_prefetch_bucket_size": zero.stage3_prefetch_bucket_size,
             "leaf_module": {"classes": layer_classes},  # a layer is gathered at once, not matrix by matrix
             "memory_efficient_linear": False,
+            **({"offload_optimizer": offloaded} if zero.offload_optimizer == "cpu" else {}),
+            **({"offload_param": offloaded} if zero.offload_param == "cpu" else {}),
         },
         "steps_per_print": 2**62,
     }
 
 
 class ZeroEngine:
-    """One rank's share of the model and its optimiser. Every method is collective: all ranks call it."""
+    """One rank's share of the model and its optimiser. Every method is collective: all ranks call it.
 
-    def __init__(self, module: nn.Module, settings: TrainSettings) -> None:
+    `universal`: the checkpoint that `load` will be given is in that form. `clock` knows where a step's time went.
+    """
+
+    def __init__(self, module: nn.Module, settings: TrainSettings, *, universal: bool = False) -> None:
         import deepspeed
+        from deepspeed.comm import comm
 
-        decayed = [p for p in module.parameters() if p.ndim >= 2]
-        others = [p for p in module.parameters() if p.ndim < 2]
-        groups = (
-            [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-            if settings.weight_decay
-            else [{"params": decayed + others, "weight_decay": 0.0}]
-        )
-        optimizer = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=settings.learning_rate,
-            betas=(settings.adam_beta1, settings.adam_beta2),
-            eps=settings.adam_epsilon,
-            fused=True,
-        )
+        self._tag = "universal" if universal else "state"
+        config = zero_config(settings, module.layer_classes, universal=universal)
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
-            model=module, optimizer=optimizer, config=zero_config(settings, module.layer_classes)
+            model=module, optimizer=_optimizer(module, settings), config=config
         )
+        self._decays = [group["weight_decay"] for group in self._optimizer.param_groups]
+        self.clock = StepClock(self._engine.device)
+        time_collectives(comm.cdb, self.clock)
 
     def set_learning_rate(self, rate: float) -> None:
         """Rate of the updates to come."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
 
-    def micro_step(self, scale: float, *inputs: Any) -> Tensor:
+    def micro_step(self, scale: float, batch: MicroBatch) -> Tensor:
         """Run a micro-batch and accumulate the gradient of its loss times `scale`; returns the loss, detached.
 
         The last micro-batch of a step updates the parameters.
         """
-        loss: Tensor = self._engine(*inputs)
+        loss: Tensor = self._engine(*batch.inputs)
+        self.clock.lap("forward")
         self._engine.backward(loss * scale)
+        self.clock.lap("backward")
         self._engine.step()
+        self.clock.lap("optimizer")
         return loss.detach()
 
     def grad_norm(self) -> float:
@@ -108,9 +120,16 @@ class ZeroEngine:
 
     def load(self, folder: Path) -> None:
         """Take every rank's share from `folder`. Raises ValueError when DeepSpeed finds nothing there."""
-        path, _ = self._engine.load_checkpoint(str(folder), tag="state")
+        path, _ = self._engine.load_checkpoint(str(folder), tag=self._tag)
         if path is None:
             raise ValueError(f"checkpoint {str(folder)!r} holds no state that DeepSpeed can load")
+        # DeepSpeed 0.19 gives every group of the universal form the first one's decay, and all one step counter between
+        # them, which each group's update then counts up
+        for group, decay in zip(self._optimizer.param_groups, self._decays, strict=True):
+            group["weight_decay"] = decay
+        for state in self._optimizer.optimizer.state.values():
+            if torch.is_tensor(state.get("step")):
+                state["step"] = state["step"].clone()
 
     def whole_weights(self) -> dict[str, Tensor] | None:
         """All parameters of the wrapped model by name, on rank 0; None elsewhere."""
@@ -118,3 +137,43 @@ class ZeroEngine:
         if state is None:
             return None
         return {name.removeprefix("model."): tensor for name, tensor in state.items()}
+
+
+def _optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    decayed = [p for p in module.parameters() if p.ndim >= 2]
+    others = [p for p in module.parameters() if p.ndim < 2]
+    groups = (
+        [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        if settings.weight_decay
+        else [{"params": decayed + others, "weight_decay": 0.0}]
+    )
+    groups = [group for group in groups if group["params"]]
+    options: dict[str, Any] = {
+        "lr": settings.learning_rate,
+        "betas": (settings.adam_beta1, settings.adam_beta2),
+        "eps": settings.adam_epsilon,
+    }
+    if settings.optimizer == "deepspeed_cpu_adam":
+        from deepspeed.ops.adam import DeepSpeedCPUAdam
+
+        cpu_adam: torch.optim.Optimizer = DeepSpeedCPUAdam(groups, adamw_mode=True, **options)
+        return cpu_adam
+    return torch.optim.AdamW(groups, fused=True, **options)
+
+
+def write_universal(state: Path, form: Path) -> None:
+    """Write the checkpoint `state`, that of any number of ranks, into the new folder `form` as one for any number."""
+    from deepspeed.checkpoint.ds_to_universal import main
+
+    options = Namespace(
+        input_folder=str(state),
+        output_folder=str(form),
+        num_extract_workers=1,
+        num_merge_workers=1,
+        keep_temp_folder=False,
+        strict=True,
+        inject_missing_state=False,
+    )
+    with contextlib.redirect_stdout(io.StringIO()):  # its progress bars go to standard error: signs of life
+        main(options)
+    (form.parent / "latest_universal").unlink()

@@ -14,7 +14,7 @@ def save(folder: CheckpointFolder, step: int) -> None:
 def test_the_newest_checkpoint_is_found_and_only_the_last_ones_are_kept(tmp_path):
     folder = CheckpointFolder(tmp_path / "checkpoints", keep=2)
     assert folder.newest() == (None, [])
-    for step in (2, 10, 4):
+    for step in (2, 4, 10):
         save(folder, step)
     found, messages = folder.newest()
     assert (found.step, found.facts, messages) == (10, {"world_size": 2}, [])
@@ -59,3 +59,12 @@ def test_a_step_saved_again_replaces_the_damaged_one(tmp_path):
     (tmp_path / "step-1" / MANIFEST).unlink()
     save(folder, 1)
     assert folder.newest()[0].step == 1
+
+
+def test_a_checkpoint_that_is_not_whole_takes_no_place_among_those_kept(tmp_path):
+    folder = CheckpointFolder(tmp_path, keep=1)
+    save(folder, 1)
+    (tmp_path / "step-9").mkdir()  # half of it, newer than the whole one
+    save(folder, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-2"]
+    assert folder.newest()[0].step == 2

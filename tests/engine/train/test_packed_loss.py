@@ -56,7 +56,7 @@ def reader(tmp_path, documents) -> PackedReader:
 
 def packed_loss(model, reader: PackedReader, rows) -> torch.Tensor:
     batch = micro_batch(reader, rows)
-    return StudentLoss(model)(batch.input_ids, batch.position_ids, batch.labels, batch.documents)
+    return StudentLoss(model, plain_bytes=0)(batch.input_ids, batch.position_ids, batch.labels, batch.documents)
 
 
 def loss_alone(model, ids: np.ndarray, target: np.ndarray) -> torch.Tensor:
@@ -159,3 +159,14 @@ def test_a_folder_without_a_model_is_named(tmp_path, content, told):
 def test_a_vocabulary_smaller_than_the_tokenizers_is_refused():
     with pytest.raises(ValueError, match="vocab_size: 10 is less than the 97"):
         student(ModelShape(vocab_size=10))
+
+
+def test_a_few_logits_are_made_at_once_and_give_the_same_loss(reader, monkeypatch):
+    model, batch = student(), micro_batch(reader, range(reader.num_rows))
+    in_chunks = StudentLoss(model, plain_bytes=0)(*batch.inputs)
+    monkeypatch.setattr("reasonmill.engine.train.loss.linear_cross_entropy", None)
+    num_logits = int((batch.labels >= 0).sum()) * VOCABULARY
+    at_once = StudentLoss(model, plain_bytes=4 * num_logits)(*batch.inputs)
+    assert at_once.item() == pytest.approx(in_chunks.item(), rel=1e-6)
+    with pytest.raises(TypeError):
+        StudentLoss(model, plain_bytes=4 * num_logits - 1)(*batch.inputs)

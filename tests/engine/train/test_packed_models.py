@@ -40,7 +40,7 @@ def folder(request, tmp_path_factory):
 
 
 def student(folder, dtype, *, fused):
-    return StudentLoss(build_model(folder, vocab_size=VOCABULARY, seed=0, dtype=dtype), fused=fused)
+    return StudentLoss(build_model(folder, vocab_size=VOCABULARY, seed=0, dtype=dtype), fused=fused, plain_bytes=0)
 
 
 def store():
@@ -146,7 +146,7 @@ def test_a_model_that_scales_or_caps_its_logits_is_scaled_and_capped_in_the_loss
     model.model.config.logit_scale = 0.5
     model.model.config.final_logit_softcapping = 3.0
     batch = packed(SLOTS["full"])
-    fused, plain = StudentLoss(model.model, fused=True), StudentLoss(model.model, fused=False)
+    fused, plain = StudentLoss(model.model, plain_bytes=0), StudentLoss(model.model, fused=False)
     logits = model.model(
         input_ids=batch.input_ids[None],
         position_ids=batch.position_ids[None],

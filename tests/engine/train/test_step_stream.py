@@ -1,8 +1,12 @@
+import math
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonmill.engine.train.stream import StepStream, share_of
+from reasonmill.engine.train.stream import Course, StepStream
+from reasonmill.packing.sampler import RowOrder
 
 
 class GrowingSet:
@@ -25,7 +29,9 @@ class GrowingSet:
         return True
 
 
-def streams(sizes: list[int], num_ranks: int = 2, stop=lambda: False, **settings) -> list[StepStream]:
+def streams(
+    sizes: list[int], num_ranks: int = 2, stop=lambda: False, say=lambda line: None, **course
+) -> list[StepStream]:
     told: list[list[int]] = []
 
     def agree(decision: list[int], rank: int) -> list[int]:
@@ -33,14 +39,16 @@ def streams(sizes: list[int], num_ranks: int = 2, stop=lambda: False, **settings
             told.append(decision)
         return told[-1]
 
-    defaults = {"rows_per_step": 4, "max_steps": None, "num_epochs": 1.0, "seed": 7}
+    course = Course(**{"rows_per_step": 4, "num_epochs": 1.0, **course})
     return [
         StepStream(
             GrowingSet(sizes),
+            RowOrder(7, published_first=course.streams),
+            course,
             rank=rank,
             agree=lambda decision, rank=rank: agree(decision, rank),
             stop_requested=stop,
-            **{**defaults, **settings},
+            say=say,
         )
         for rank in range(num_ranks)
     ]
@@ -49,8 +57,10 @@ def streams(sizes: list[int], num_ranks: int = 2, stop=lambda: False, **settings
 def steps(ranks: list[StepStream]) -> list[tuple[int, ...]]:
     taken: list[tuple[int, ...]] = []
     while not ranks[0].total_steps or len(taken) < ranks[0].total_steps:
-        agreed = {stream.rows_of(len(taken)).rows for stream in ranks}
+        agreed = {None if step is None else step.rows for step in (stream.rows_of(len(taken)) for stream in ranks)}
         assert len(agreed) == 1, "all ranks take the same step"
+        if agreed == {None}:
+            break
         taken.append(agreed.pop())
     assert {stream.total_steps for stream in ranks} == {len(taken)}
     return taken
@@ -71,7 +81,6 @@ def test_every_pass_takes_every_row_once(num_rows, num_epochs, rows_per_step):
         for step in steps(streams([num_rows], num_epochs=float(num_epochs), rows_per_step=rows_per_step))
         for r in step
     ]
-    assert rows[:num_rows] == list(range(num_rows))
     for epoch in range(num_epochs):
         assert sorted(rows[epoch * num_rows : (epoch + 1) * num_rows]) == list(range(num_rows))
 
@@ -89,22 +98,61 @@ def test_a_finished_set_without_rows_is_an_error():
             stream.rows_of(0)
 
 
-@given(st.integers(0, 16), st.integers(1, 4), st.integers(1, 2), st.integers(1, 2))
-def test_shares_split_a_batch_among_ranks_and_micro_steps(num_rows, world_size, per_device, accumulation):
-    rows = tuple(range(min(num_rows, world_size * per_device * accumulation)))
-    shares = [
-        share_of(rows, rank=rank, world_size=world_size, per_device=per_device, micro_step=micro_step)
-        for micro_step in range(accumulation)
-        for rank in range(world_size)
-    ]
-    assert [row for share in shares for row in share] == list(rows)
-
-
 def test_a_step_that_waits_says_what_for(monkeypatch):
     monkeypatch.setattr("reasonmill.engine.train.stream._HEARTBEAT_S", 0.0)
     said: list[str] = []
-    stream = streams([0, 0, 3], num_ranks=1, max_steps=1, say=said.append)[0]
+    stream = streams([0, 0, 3], num_ranks=1, say=said.append, max_steps=1)[0]
     grow = stream._reader.refresh
     stream._reader.refresh = lambda: grow() and stream._reader._look != 1
     assert stream.rows_of(0).rows[:3] == (0, 1, 2)
-    assert said == ["step 1 waits for 4 rows, 0 are published"]
+    assert said == ["step 1 waits for 4 rows, 0 rows are published"]
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.integers(1, 60), st.sampled_from([1.0, 2.0, 2.5]))
+def test_a_growing_set_is_passed_over_as_often_as_asked_whatever_was_expected(growth, expected_rows, num_epochs):
+    sizes = [sum(growth[: index + 1]) for index in range(len(growth))]
+    num_rows = sizes[-1]
+    if not num_rows:
+        return
+    slow, fast = (
+        steps(streams(grown, expected_rows=expected_rows, num_epochs=num_epochs)) for grown in (sizes, [num_rows])
+    )
+    assert slow == fast
+    taken = [row for step in slow for row in step]
+    assert len(taken) == math.ceil(num_rows * num_epochs)
+    assert taken[:num_rows] == list(range(len(taken[:num_rows])))
+    for epoch in range(int(num_epochs)):
+        assert sorted(taken[epoch * num_rows : (epoch + 1) * num_rows]) == list(range(num_rows))
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1.0, 2.0, 2.5]))
+def test_the_schedule_comes_to_its_end_with_the_last_step_and_never_goes_back(num_rows, expected_rows, num_epochs):
+    found = []
+    for grown in ([num_rows], [num_rows // 2, num_rows]):
+        stream = streams(grown, num_ranks=1, expected_rows=expected_rows, num_epochs=num_epochs)[0]
+        places = []
+        while (rows := stream.rows_of(len(places))) is not None:
+            places.append(rows.schedule_step)
+        assert len(places) == stream.total_steps
+        assert all(a <= b for a, b in pairwise(places))
+        assert 0.0 <= places[0] <= places[-1] <= stream.schedule_steps
+        found.append(places)
+    assert found[0] == found[1], "when the set was finished does not count"
+    if num_rows == expected_rows:
+        assert found[0] == list(range(len(found[0])))
+
+
+def test_a_set_that_is_awaited_whole_is_ordered_anew_in_every_pass():
+    taken = steps(streams([0, 24, 40], num_epochs=2.0))
+    rows = [row for step in taken for row in step]
+    assert rows[:40] != list(range(40))
+    assert rows[:40] != rows[40:]
+    assert sorted(rows[:40]) == sorted(rows[40:]) == list(range(40))
+
+
+def test_a_checkpoint_that_is_due_is_told_to_all_ranks():
+    ranks = streams([40], max_steps=3)
+    due = iter([False, True, False])
+    ranks[0]._save_due = lambda: next(due)
+    told = [[stream.rows_of(step).save_first for stream in ranks] for step in range(3)]
+    assert told == [[False, False], [True, True], [False, False]]

@@ -27,6 +27,14 @@ from reasonmill.engine.train.step_log import StepLog, newest_record
         ("save_total_limit", 0),
         ("max_steps", 0),
         ("threads_per_rank", 0),
+        ("sequence_parallel_size", 0),
+        ("expected_rows", 0),
+        ("save_interval_s", -1.0),
+        ("save_interval_s", math.nan),
+        ("balance_window_rows", -1),
+        ("peak_flops", 0.0),
+        ("device_memory_gib", math.inf),
+        ("seed", -1),
         ("model", ""),
     ],
 )
@@ -48,6 +56,33 @@ def test_a_senseless_train_setting_is_named_with_its_value(field, value):
 def test_a_senseless_shape_or_threshold_is_named_with_its_value(cls, field, value):
     with pytest.raises(ValueError, match=f"^{field}: {value}"):
         cls(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"loss_weighting": "tokens"}, "loss_weighting: 'tokens' is none of token, sample"),
+        ({"optimizer": "sgd"}, "optimizer: 'sgd' is none of"),
+        ({"layer_kernels": "cuda"}, "layer_kernels: 'cuda' is none of"),
+        ({"lr_scheduler_type": "wsd"}, "lr_scheduler_type: 'wsd' is none of"),
+        ({"num_ranks": 3, "sequence_parallel_size": 2}, "sequence_parallel_size: 2 does not divide num_ranks 3"),
+        ({"expected_rows": 5, "num_train_epochs": 0.5}, "num_train_epochs: 0.5 is less than a pass"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_named(settings, told):
+    with pytest.raises(ValueError, match=told):
+        TrainSettings(**settings)
+
+
+def test_weights_are_offloaded_with_the_optimizer_only():
+    with pytest.raises(ValueError, match="offload_param: 'cpu' goes with offload_optimizer"):
+        ZeroSettings(offload_param="cpu")
+    with pytest.raises(ValueError, match="offload_optimizer: 'nvme' is none of none, cpu"):
+        ZeroSettings(offload_optimizer="nvme")
+
+
+def test_ranks_that_share_rows_take_fewer_of_them_a_step():
+    assert TrainSettings(num_ranks=8, sequence_parallel_size=4, gradient_accumulation_steps=3).rows_per_step == 6
 
 
 @pytest.mark.parametrize("model", ["some/folder", ModelShape(hidden_size=64)])

@@ -8,11 +8,16 @@ import pytest
 import torch
 
 from reasonmill.engine.train.checkpoint import CheckpointFolder
-from reasonmill.engine.train.loop import Outcome, Ranks, TrainingFault, train
+from reasonmill.engine.train.clock import StepClock
+from reasonmill.engine.train.forecast import course_of
+from reasonmill.engine.train.loop import Outcome, Ranks, Student, TrainingFault, train
+from reasonmill.engine.train.rates import Rates
 from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.engine.train.step_log import StepLog
 from reasonmill.engine.train.stream import StepStream
+from reasonmill.packing.balance import RowCost
 from reasonmill.packing.dataset import PackedReader, PackedWriter
+from reasonmill.packing.sampler import RowOrder
 
 
 class FakeEngine:
@@ -20,6 +25,7 @@ class FakeEngine:
 
     def __init__(self, loss_of=lambda call: 1.0 + call, norm_of=lambda loss: loss) -> None:
         self.calls = 0
+        self.clock = StepClock(torch.device("cpu"))
         self.rates: list[float] = []
         self._loss_of, self._norm_of = loss_of, norm_of
         self._loss = 0.0
@@ -27,10 +33,12 @@ class FakeEngine:
     def set_learning_rate(self, rate: float) -> None:
         self.rates.append(rate)
 
-    def micro_step(self, scale: float, *inputs) -> torch.Tensor:
+    def micro_step(self, scale: float, batch) -> torch.Tensor:
         self._loss = self._loss_of(self.calls)
         self.calls += 1
-        return torch.tensor(self._loss)
+        for part in ("forward", "backward", "optimizer"):
+            self.clock.lap(part)
+        return torch.tensor(self._loss, dtype=torch.float64)
 
     def grad_norm(self) -> float:
         return self._norm_of(self._loss)
@@ -48,31 +56,33 @@ def reader(tmp_path) -> PackedReader:
     return PackedReader(tmp_path / "packed")
 
 
-def run(tmp_path, reader, engine, *, stop=lambda: False, first_step=0, **settings) -> Outcome:
+def run(tmp_path, reader, engine, *, stop=lambda: False, save_due=lambda: False, first_step=0, **settings) -> Outcome:
     settings = TrainSettings(
         num_ranks=1, per_device_train_batch_size=2, **{"max_steps": 7, "save_steps": 3, **settings}
     )
+    course = course_of(settings)
     stream = StepStream(
         reader,
+        RowOrder(1, published_first=True),
+        course,
         rank=0,
-        rows_per_step=settings.rows_per_step,
-        max_steps=settings.max_steps,
-        num_epochs=settings.num_train_epochs,
-        seed=1,
         agree=lambda decision: decision,
         stop_requested=stop,
+        save_due=save_due,
     )
-    ranks = Ranks(rank=0, world_size=1, device=torch.device("cpu"), total=lambda numbers: numbers, barrier=lambda: None)
+    ranks = Ranks(
+        rank=0, world_size=1, device=torch.device("cpu"), gather=lambda numbers: [numbers], barrier=lambda: None
+    )
     with StepLog(tmp_path / "metrics.jsonl", last_step=first_step) as log:
         return train(
-            engine,
+            Student(engine=engine, reader=reader, cost=RowCost(), rates=Rates(num_ranks=1)),
             stream,
-            reader,
             settings=settings,
             ranks=ranks,
             checkpoints=CheckpointFolder(tmp_path / "checkpoints", keep=9),
             log=log,
             first_step=first_step,
+            course={"seed": 1},
         )
 
 
@@ -125,3 +135,23 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_its_rows(tmp_path, r
 def test_a_gradient_without_length_stops_training(tmp_path, reader, norm):
     with pytest.raises(TrainingFault, match=rf"step 1: .*gradient norm {norm}; in row 0 \(d0\)"):
         run(tmp_path, reader, FakeEngine(norm_of=lambda loss: norm))
+
+
+def test_a_checkpoint_that_is_due_by_time_is_made_before_the_next_step(tmp_path, reader):
+    engine = FakeEngine()
+    due = iter([True, False, True, False, False, False, False])
+    run(tmp_path, reader, engine, save_due=lambda: next(due), save_steps=0)
+    assert saved(tmp_path) == ["step-2"], "nothing was learnt before the first"
+    assert (tmp_path / "checkpoints" / "step-2" / "state").read_text() == "2"
+
+
+def test_where_the_time_of_a_step_went_is_told(tmp_path, reader):
+    run(tmp_path, reader, FakeEngine(), max_steps=2)
+    for line in (tmp_path / "metrics.jsonl").read_bytes().splitlines():
+        record = orjson.loads(line)
+        parts = [record[f"{part}_s"] for part in ("data_wait", "forward", "backward", "optimizer", "communication")]
+        assert all(part >= 0.0 for part in parts)
+        assert sum(parts) <= record["end_unix_s"] - record["start_unix_s"] + 1e-3
+        assert record["tokens_per_s_per_rank"] == pytest.approx(20 / record["step_s"])
+        assert record["lockstep_wait"] == 0.0
+        assert record["lockstep_wait_planned"] == 0.0

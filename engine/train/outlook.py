@@ -1,0 +1,69 @@
+"""What is said before a training starts: rows, steps, what a rank will hold, whether that fits and what to change."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from reasonmill.engine.train.dimensions import dimensions_of
+from reasonmill.engine.train.forecast import forecast, rows_of_tokens
+from reasonmill.engine.train.memory import GIB, verdict
+from reasonmill.engine.train.settings import ModelShape, TrainSettings
+from reasonmill.packing.reader import PackedReader
+from reasonmill.packing.tokenizer import load_tokenizer, vocab_size
+
+
+def outlook(
+    settings: TrainSettings,
+    *,
+    tokenizer: str,
+    max_length: int,
+    packed: PackedReader | None = None,
+    num_tokens: int | None = None,
+) -> list[str]:
+    """Lines for a person, for rows of `max_length` tokens, or as long as those of the set `packed`. Steps are those of
+    that set, or of `num_tokens` tokens in full rows; without either, of `expected_rows` or `max_steps` where given.
+    """
+    num_rows, lines = settings.expected_rows, []
+    if packed is not None:
+        max_length = packed.max_length or max_length
+        if packed.finished:
+            num_rows = packed.num_rows
+            lines.append(f"{packed.num_documents:,} samples, {packed.num_tokens:,} tokens, fill {packed.fill:.4f}")
+    elif num_tokens is not None:
+        num_rows = rows_of_tokens(num_tokens, max_length)
+    if num_rows:
+        lines += forecast(settings, num_rows=num_rows, max_length=max_length).lines()
+    elif settings.max_steps:
+        lines.append(f"{settings.max_steps:,} steps of {settings.rows_per_step * max_length:,} tokens")
+    return lines + _memory(settings, tokenizer, max_length)
+
+
+def _memory(settings: TrainSettings, tokenizer: str, max_length: int) -> list[str]:
+    columns = 0
+    if isinstance(settings.model, ModelShape) and settings.model.vocab_size is None and tokenizer:
+        columns = vocab_size(load_tokenizer(Path(tokenizer)))
+    dimensions = dimensions_of(settings.model, vocab_size=columns)
+    if dimensions is None:
+        return [f"memory: not foretold, {str(settings.model)!r} has no config.json that says its sizes"]
+    gpu = _gpu_bytes()
+    available = gpu or _host_bytes() // settings.num_ranks
+    if settings.device_memory_gib is not None:
+        available = round(settings.device_memory_gib * GIB)
+    on_gpu = gpu is not None or settings.device_memory_gib is not None
+    lines = [f"{dimensions.num_parameters / 1e9:.3g} billion parameters"]
+    return lines + verdict(dimensions, settings, max_length=max_length, available=available, on_gpu=on_gpu)
+
+
+def _gpu_bytes() -> int | None:
+    """Memory of the smallest GPU here; None without one."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    asked = ("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=30)
+    sizes = [int(line) for line in done.stdout.split() if line.isdigit()]
+    return min(sizes) * 2**20 if done.returncode == 0 and sizes else None
+
+
+def _host_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,86 @@
+"""ZeRO-3 on one and two ranks, FSDP2 and a plain process learn the same: one torchrun a world size makes all checks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from reasonmill.engine.train.launcher import rank_environment
+from reasonmill.packing.dataset import PackedWriter
+
+CHECKS = Path(__file__).with_name("rank_checks.py")
+# rows of 64 tokens: documents of two tokens, one that fills a row, and uneven shares of targets
+LENGTHS = (2, 64, 2, 17, 18, 19, 40, 5, 33, 60, 44)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> dict[int, dict]:
+    folder = tmp_path_factory.mktemp("exact")
+    writer = PackedWriter(folder / "packed", max_length=64, window_documents=16)
+    random = np.random.default_rng(5)
+    for number, length in enumerate(LENGTHS):
+        target = np.arange(length) > length * (number % 4) // 5
+        ids = random.integers(0, 96, length).astype(np.uint32)
+        if number == 4:
+            ids[3] = 96
+        writer.append(ids, target, document=f"d{number}")
+    writer.publish(writer.finish())
+    assert writer.num_rows == 5
+    runs = {
+        size: subprocess.Popen(
+            [
+                *(sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone"),
+                *(f"--nproc-per-node={size}", CHECKS, folder / "packed", folder / f"{size}.json"),
+            ],
+            env=rank_environment(size) | {"DS_ACCELERATOR": "cpu"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for size in (1, 2)
+    }
+    told = {size: run.communicate(timeout=300)[0] for size, run in runs.items()}
+    for size, run in runs.items():
+        assert run.returncode == 0, told[size]
+    return {size: orjson.loads((folder / f"{size}.json").read_bytes()) for size in runs}
+
+
+CASES = ("tied", "untied, recomputed", "untied, by sample", "tied, all logits, own kernels")
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2])
+@pytest.mark.parametrize("case", CASES)
+def test_zero3_and_fsdp2_have_the_losses_and_gradients_of_one_plain_process(found, case, num_ranks):
+    of_case = found[num_ranks][case]
+    for name in ("zero_loss", "zero_gradients", "zero_norm", "fsdp_loss", "fsdp_gradients"):
+        assert of_case[name] <= 1e-5, (name, of_case)
+    assert of_case["zero_weights"] <= 1e-4, of_case
+
+
+def test_ranks_that_share_rows_have_the_losses_and_gradients_of_one_plain_process(found):
+    of_case = found[2]["rows shared by two ranks"]
+    for name in ("zero_loss", "zero_gradients", "zero_norm"):
+        assert of_case[name] <= 1e-5, (name, of_case)
+
+
+def test_one_and_two_ranks_take_the_same_loss(found):
+    for case in CASES:
+        assert found[1][case]["plain_loss"] == found[2][case]["plain_loss"]
+    assert found[1]["tied"]["plain_loss"] != found[1]["untied, by sample"]["plain_loss"]
+
+
+def test_a_loss_that_is_no_number_ends_training_and_names_its_rows_alone(found):
+    told = found[2]["nan"]
+    assert told.startswith("step 1: loss sum nan")
+    named = told[told.index("; in ") :]
+    assert "d4" in named
+    assert named.count("row ") <= 2, "the micro-batch of the spoilt document, not the step"
+
+
+def test_a_gradient_of_length_zero_ends_training_and_names_the_step_s_rows(found):
+    told = found[2]["zero"]
+    assert "gradient norm 0.0; in row 0 (" in told
+    assert all(f"d{number}" in told for number in range(len(LENGTHS)))

@@ -1,0 +1,169 @@
+"""What is said before a training starts: steps as the reports have them, and memory with what to change."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reasonmill.engine.cli import run_command
+from reasonmill.engine.recipe import load_recipe
+from reasonmill.engine.train import memory
+from reasonmill.engine.train.dimensions import Dimensions, dimensions_of
+from reasonmill.engine.train.forecast import difference, forecast, rows_of_tokens
+from reasonmill.engine.train.memory import GIB, changes, estimate, verdict
+from reasonmill.engine.train.settings import ModelShape, TrainSettings, ZeroSettings
+from reasonmill.packing import pack_lengths
+
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+QWEN_32B = Dimensions(
+    hidden_size=5120,
+    num_hidden_layers=64,
+    num_attention_heads=40,
+    num_key_value_heads=8,
+    head_dim=128,
+    intermediate_size=27648,
+    vocab_size=152064,
+    tie_word_embeddings=False,
+)
+QWEN_4B = Dimensions(
+    hidden_size=2560,
+    num_hidden_layers=36,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    head_dim=128,
+    intermediate_size=9728,
+    vocab_size=151936,
+    tie_word_embeddings=True,
+)
+AM_TOKENS = 6_872_000_000  # step x 64 x 32,768 / 2 of arXiv 2505.14464 figure 6
+
+
+# learning rate, global batch, passes, row length, packed: arXiv 2505.14464 3.1, 2504.17565 3.8, 2504.09639 page 5
+@pytest.mark.parametrize(
+    ("name", "rate", "batch", "epochs", "length", "packing"),
+    [
+        ("nac", 8e-5, 64, 2, 32768, True),
+        ("deepdistill-stage1", 8e-5, 64, 1, 32768, True),
+        ("deepdistill-stage2", 8e-6, 64, 2, 32768, False),
+        ("lev", 8e-6, 64, 3, 16384, True),
+        ("1.4m", 8e-5, 64, 2, 32768, True),
+    ],
+)
+def test_a_preset_has_the_numbers_of_its_report(name, rate, batch, epochs, length, packing):
+    recipe = load_recipe(RECIPES / f"{name}.yaml")
+    train, pack = recipe.train, recipe.pack
+    assert (train.learning_rate, train.rows_per_step, train.num_train_epochs) == (rate, batch, epochs)
+    assert (train.lr_scheduler_type, train.warmup_ratio, train.max_steps) == ("cosine", 0.05, None)
+    assert (pack.max_length, pack.packing) == (length, packing)
+    assert train.loss_weighting == "token"
+
+
+def test_the_students_of_the_report_take_as_many_steps_as_its_figure_shows():
+    train = load_recipe(RECIPES / "nac.yaml").train
+    for tokens, steps in ((AM_TOKENS, 6554), (6_748_000_000, 6435), (5_752_000_000, 5486)):
+        found = forecast(train, num_rows=rows_of_tokens(tokens, 32768), max_length=32768)
+        assert abs(found.steps - steps) <= 1
+    found = forecast(train, num_rows=rows_of_tokens(AM_TOKENS, 32768), max_length=32768)
+    assert (found.steps, found.tokens_per_step, found.warmup_steps) == (6554, 2_097_152, 328)
+
+
+def test_the_packer_needs_as_many_steps_as_are_foretold():
+    # as many samples and tokens as the AM set has, of lengths spread as its own
+    spread = np.exp(np.random.Generator(np.random.PCG64(1)).standard_normal(1_890_700))
+    scale, lengths = 2000.0, spread
+    for _ in range(6):
+        lengths = np.clip(np.rint(scale * spread), 16, 32768).astype(np.int64)
+        scale *= AM_TOKENS / lengths.sum()
+    train = load_recipe(RECIPES / "nac.yaml").train
+    packed = forecast(train, num_rows=pack_lengths(lengths, 32768).num_rows, max_length=32768)
+    foretold = forecast(train, num_rows=rows_of_tokens(int(lengths.sum()), 32768), max_length=32768)
+    assert foretold.steps == 6554
+    assert 0 <= packed.steps - foretold.steps <= 1
+
+
+def test_steps_are_foretold_by_the_command_without_a_packed_set(capsys):
+    assert run_command(["train", str(RECIPES / "nac.yaml"), "--dry-run", "--tokens", str(AM_TOKENS)]) == 0
+    assert "6,554 steps, 328 of them warm-up" in capsys.readouterr().out
+
+
+def test_training_without_a_packed_set_is_refused(capsys):
+    assert run_command(["train", str(RECIPES / "nac.yaml"), "--output-dir", "x"]) == 2
+    assert "--packed is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("tokens", "fill"), [(0, 1.0), (-5, 1.0), (10, 0.0), (10, 1.5)])
+def test_senseless_tokens_are_refused(tokens, fill):
+    with pytest.raises(ValueError, match=f"{tokens} tokens, filled to {fill}"):
+        rows_of_tokens(tokens, 32768, fill)
+
+
+def test_rows_other_than_expected_are_told():
+    settings = TrainSettings(expected_rows=100, num_train_epochs=2.0, num_ranks=2)
+    assert difference(settings, 100) is None
+    assert difference(settings, 120).startswith(
+        "expected_rows: 100 were expected and 120 packed: 120 steps instead of 100"
+    )
+    assert difference(replace(settings, max_steps=10), 120) is None
+
+
+def test_dimensions_count_the_parameters_that_the_models_have(tmp_path):
+    assert QWEN_32B.num_parameters == pytest.approx(32.76e9, rel=1e-3)
+    assert QWEN_4B.num_parameters == pytest.approx(4.02e9, rel=1e-2)
+    assert 0.9e-5 < QWEN_32B.quadratic < 1.1e-5
+    assert dimensions_of(str(tmp_path)) is None
+    (tmp_path / "config.json").write_text('{"hidden_size": 8, "num_attention_heads": 0}')
+    assert dimensions_of(str(tmp_path)) is None
+    shape = dimensions_of(ModelShape(), vocab_size=77)
+    assert (shape.vocab_size, shape.hidden_size) == (77, 128)
+
+
+def test_a_mixture_of_experts_is_not_counted_as_if_all_of_it_were_used(tmp_path):
+    (tmp_path / "config.json").write_text(
+        '{"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 8,'
+        ' "vocab_size": 10, "num_experts": 4}'
+    )
+    assert dimensions_of(str(tmp_path)) is None
+
+
+def test_flops_are_those_of_the_layers_the_targets_and_each_document_s_own_attention():
+    one, two = QWEN_4B.step_flops(1000, 1000**2, 600), QWEN_4B.step_flops(1000, 2 * 500**2, 600)
+    assert one - two == pytest.approx(6 * 36 * 32 * 128 * 500_000)
+    assert QWEN_4B.step_flops(1000, 0, 0) == pytest.approx(6000 * QWEN_4B.body_parameters)
+
+
+def test_a_student_of_32_billion_needs_32_gpus_or_a_change_that_is_named():
+    settings = load_recipe(RECIPES / "nac.yaml").train
+    assert verdict(QWEN_32B, settings, max_length=32768, available=80 * GIB)[-1] == "fits into 80 GiB"
+    few = replace(settings, num_ranks=16)
+    lines = verdict(QWEN_32B, few, max_length=32768, available=80 * GIB)
+    assert "does not fit into 80 GiB" in lines
+    assert any(line.startswith("with sequence_parallel_size: 2:") and line.endswith(", fits") for line in lines)
+    assert any(line.startswith("with num_ranks: 32:") and line.endswith(", fits") for line in lines)
+    assert any(line.startswith("with zero.offload_optimizer: cpu:") and line.endswith(", fits") for line in lines)
+    for change in changes(QWEN_32B, few, max_length=32768):
+        assert change.total < estimate(QWEN_32B, few, max_length=32768).total
+
+
+def test_a_student_of_4_billion_trains_rows_of_32k_on_one_gpu_of_141_gigabytes():
+    settings = TrainSettings(num_ranks=1, gradient_checkpointing=True)
+    assert estimate(QWEN_4B, settings, max_length=32768).total < 131 * GIB
+    without = estimate(QWEN_4B, replace(settings, gradient_checkpointing=False), max_length=32768)
+    assert without.total > 141 * GIB
+    logits = estimate(QWEN_4B, replace(settings, fused_loss=False), max_length=32768)
+    assert logits.items["loss"] > 30 * GIB
+
+
+def test_what_is_offloaded_is_held_by_the_host():
+    settings = TrainSettings(num_ranks=8, gradient_checkpointing=True)
+    away = replace(settings, zero=ZeroSettings(offload_optimizer="cpu", offload_param="cpu"))
+    here, there = (estimate(QWEN_32B, one, max_length=32768) for one in (settings, away))
+    moved = ("weights", "gradients", "optimizer")
+    assert all(there.items[name] == 0 for name in moved)
+    assert there.host_bytes == pytest.approx(sum(here.items[name] for name in moved), rel=1e-6)
+
+
+def test_the_loss_is_foretold_with_the_kernel_s_own_chunks():
+    from reasonmill.kernels import linear_cross_entropy as kernel
+
+    assert (memory._LOGITS_CPU, memory._LOGITS_GPU) == (kernel.CPU_LOGITS_BYTES, kernel.GPU_LOGITS_BYTES)
