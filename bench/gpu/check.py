@@ -24,7 +24,7 @@ import orjson
 from reasonmill.bench.record import commit, machine, versions
 
 # Seconds a part may take on a GPU. Together under ten minutes; what a part leaves over, later ones do not get.
-PARTS = {"tests": 150, "pack": 45, "loss": 150, "layers": 90, "top1": 40, "attention": 60}
+PARTS = {"tests": 125, "pack": 35, "loss": 115, "layers": 70, "top1": 30, "attention": 50, "train": 140}
 _DEADLINE_S = 570
 _TAIL = 6000  # characters of a part's output that are kept when it did not end well
 
