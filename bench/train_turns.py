@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import orjson
 
@@ -67,8 +68,14 @@ class Contestant:
                 stdout=log,
                 stderr=log,
             )
-        self._go = [self._open(folder / f"go-{rank}", os.O_WRONLY) for rank in range(_RANKS)]
-        self._told = [(folder / f"told-{rank}").open("rb") for rank in range(_RANKS)]
+        self._folder = folder
+        self._go: list[int] = []
+        self._told: list[BinaryIO] = []
+
+    def connect(self) -> None:
+        """Wait until its ranks are there. They load while others do, and then stand still."""
+        self._go = [self._open(self._folder / f"go-{rank}", os.O_WRONLY) for rank in range(_RANKS)]
+        self._told = [(self._folder / f"told-{rank}").open("rb") for rank in range(_RANKS)]
 
     def _open(self, pipe: Path, flags: int) -> int:
         """Open a pipe when the rank has; raises RuntimeError with the log's end if it ends before."""
@@ -88,8 +95,8 @@ class Contestant:
         lines = [told.readline() for told in self._told]
         if not all(lines):
             raise RuntimeError(f"{self.name} ended: {self._log.read_text(errors='replace')[-2000:]}")
-        told = [orjson.loads(line) for line in lines]
-        return float(max(one["seconds"] for one in told) / sum(one["tokens"] for one in told))
+        of_ranks = [orjson.loads(line) for line in lines]
+        return float(max(one["seconds"] for one in of_ranks) / sum(one["tokens"] for one in of_ranks))
 
     def __enter__(self) -> "Contestant":
         return self
@@ -99,6 +106,8 @@ class Contestant:
     ) -> None:
         for pipe in self._go:
             os.close(pipe)  # the end of the pipe ends the rank
+        if not self._go:
+            self._process.terminate()
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
@@ -108,6 +117,8 @@ class Contestant:
 
 def rounds(contestants: list[Contestant], number: int) -> dict[str, list[float]]:
     """Seconds a token of each turn; the first turn of each warms up and does not count."""
+    for one in contestants:
+        one.connect()
     seconds: dict[str, list[float]] = {one.name: [] for one in contestants}
     for turn in _turns(contestants, number + 1):
         seconds[turn.name].append(turn.turn())

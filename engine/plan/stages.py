@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from reasonmill.engine.plan.generation import GenerationPlan
 from reasonmill.engine.plan.settings import PlanSettings
 from reasonmill.engine.recipe import Recipe
 from reasonmill.engine.simulation.settings import SimulationSettings
 from reasonmill.engine.simulation.speed import speed
 from reasonmill.engine.teachers.settings import TeacherSettings
-from reasonmill.engine.train.settings import ModelShape
+from reasonmill.engine.train.dimensions import dimensions_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +100,8 @@ def train_stage(packed: StagePlan | None, recipe: Recipe, plan: PlanSettings) ->
     tokens = packed.tokens * recipe.train.num_train_epochs
     if recipe.train.max_steps is not None:
         tokens = float(recipe.train.max_steps * step_tokens)
-    parameters = _parameters(recipe.train.model) or plan.student_parameters
+    dimensions = dimensions_of(recipe.train.model)
+    parameters = plan.student_parameters if dimensions is None else float(dimensions.num_parameters)
     rate = plan.train_tokens_per_s
     if rate is None:
         rate = recipe.train.num_ranks * plan.gpu_flops * plan.mfu / (6.0 * parameters)
@@ -146,34 +145,6 @@ def wall_s(stages: Sequence[StagePlan], generation: GenerationPlan, *, streams_t
 def bottleneck(stages: Sequence[StagePlan]) -> str:
     """The stage that takes longest, evaluation apart, which comes after the stream."""
     return max((stage for stage in stages if stage.name != "evaluate"), key=lambda stage: stage.seconds).name
-
-
-def _parameters(model: str | ModelShape) -> float | None:
-    if isinstance(model, ModelShape):
-        shape = {name: getattr(model, name) for name in _SHAPE} | {"vocab_size": model.vocab_size or 0}
-        return _count(shape) + (0 if model.tie_word_embeddings else shape["vocab_size"] * model.hidden_size)
-    config = Path(model) / "config.json"
-    if not config.is_file():
-        return None
-    known = orjson.loads(config.read_bytes())
-    try:
-        shape = {name: int(known[name]) for name in (*_SHAPE[:4], "intermediate_size", "vocab_size")}
-    except (KeyError, TypeError, ValueError):
-        return None
-    shape["head_dim"] = int(known.get("head_dim") or shape["hidden_size"] // shape["num_attention_heads"])
-    return _count(shape) + (0 if known.get("tie_word_embeddings") else shape["vocab_size"] * shape["hidden_size"])
-
-
-_SHAPE = (
-    *("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
-    *("head_dim", "intermediate_size"),
-)
-
-
-def _count(shape: Mapping[str, int]) -> float:
-    hidden, heads = shape["hidden_size"], shape["num_attention_heads"] + shape["num_key_value_heads"]
-    layer = 2 * hidden * heads * shape["head_dim"] + 3 * hidden * shape["intermediate_size"]
-    return float(shape["num_hidden_layers"] * layer + shape["vocab_size"] * hidden)
 
 
 def _lines(path: Path) -> int:

@@ -184,7 +184,15 @@ def _step(
         "lockstep_wait": lockstep_wait([numbers[count : 2 * count] for numbers in gathered], step_s),
         "lockstep_wait_planned": _planned_wait(costs, shares),
         **student.rates.of_step(step_s, num_tokens, int(squares.sum()), num_targets),
+        **_peak_memory(ranks.device),
     }
+
+
+def _peak_memory(device: torch.device) -> dict[str, float]:
+    """Most that a GPU held since the start; a CPU does not say."""
+    if device.type != "cuda":
+        return {}
+    return {"peak_memory_gib": torch.cuda.max_memory_allocated(device) / 2**30}
 
 
 def _learning_rate(settings: TrainSettings, stream: StepStream, step: float) -> float:

@@ -74,8 +74,10 @@ class StudentLoss(nn.Module):  # type: ignore[misc]
 
     def _is_small(self, chosen: Tensor) -> bool:
         """Whether the logits are so few that chunks of them cost more than they save. A GPU is not asked."""
-        on_cpu = chosen.device.type == "cpu"
-        return on_cpu and 4 * int(chosen.sum()) * self.model.lm_head.out_features <= self._plain_bytes
+        if chosen.device.type != "cpu":
+            return False
+        columns: int = self.model.lm_head.out_features
+        return 4 * int(chosen.sum()) * columns <= self._plain_bytes
 
 
 def loss_scale(divisor: int, world_size: int, accumulation: int) -> float:

@@ -176,6 +176,11 @@ class StepStream:
             return float(step)
         drawn = self.schedule_steps
         first_pass = num_rows // self._course.rows_per_step
+        if not finished and step == drawn and not self._rank:
+            self._say(
+                f"expected_rows: {self._course.expected_rows} were expected, and more come: until the set is finished"
+                " the learning rate stays at the end of its schedule"
+            )
         if not finished or step < first_pass:
             return float(min(step, drawn))
         begun = min(first_pass, drawn)

@@ -55,8 +55,13 @@ CASES = {
     ),
     "untied, by sample": replace(SETTINGS, model=replace(SHAPE, tie_word_embeddings=False), loss_weighting="sample"),
     "tied, all logits, own kernels": replace(SETTINGS, fused_loss=False, layer_kernels="reasonmill"),
+    "offloaded": replace(
+        SETTINGS,
+        zero=ZeroSettings(stage3_param_persistence_threshold=100, offload_optimizer="cpu", offload_param="cpu"),
+    ),
     "rows shared by two ranks": replace(SETTINGS, sequence_parallel_size=2, per_device_train_batch_size=4),
 }
+ONLY_TWO = ("offloaded", "rows shared by two ranks")  # under ZeRO-3 alone, and on two ranks
 
 
 def student(settings):
@@ -145,7 +150,7 @@ def error(found, expected):
     return max(float((found[name] - expected[name]).norm() / expected[name].norm()) for name in expected)
 
 
-def compared(reader, settings, ranks):
+def compared(reader, settings, ranks, special):
     loss, grads, weights = plain(reader, settings)
     zero_loss, zero_grads, zero_weights, norm = under_zero(reader, settings, ranks)
     found = {
@@ -160,7 +165,7 @@ def compared(reader, settings, ranks):
         found["zero_weights"] = max(
             float((zero_weights[name] - weights[name]).abs().max()) for name in weights if name not in tied
         )
-    if settings.sequence_parallel_size == 1:
+    if not special:
         fsdp_loss, fsdp_grads = under_fsdp(reader, settings, ranks)
         found |= {"fsdp_loss": abs(fsdp_loss / loss - 1.0), "fsdp_gradients": error(fsdp_grads, grads)}
     return found
@@ -213,10 +218,10 @@ def main():
     reader = PackedReader(packed)
     found = {}
     for name, settings in CASES.items():
-        if settings.sequence_parallel_size > world_size:
+        if settings.num_ranks > world_size and name in ONLY_TWO:
             continue
         own = replace(settings, num_ranks=world_size, gradient_accumulation_steps=4 if world_size == 1 else 2)
-        found[name] = compared(reader, own, ranks_of(device, own))
+        found[name] = compared(reader, own, ranks_of(device, own), name in ONLY_TWO)
     if world_size > 1:
         untied = CASES["untied, recomputed"]
         ranks = ranks_of(device, untied)

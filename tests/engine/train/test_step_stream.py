@@ -142,6 +142,14 @@ def test_the_schedule_comes_to_its_end_with_the_last_step_and_never_goes_back(nu
         assert found[0] == list(range(len(found[0])))
 
 
+def test_more_rows_than_expected_are_told_once():
+    said: list[str] = []
+    streamed = streams([4, 8, 12, 16, 20], num_ranks=1, say=said.append, expected_rows=8)
+    assert len(steps(streamed)) == 5
+    assert len(said) == 1
+    assert said[0].startswith("expected_rows: 8 were expected, and more come")
+
+
 def test_a_set_that_is_awaited_whole_is_ordered_anew_in_every_pass():
     taken = steps(streams([0, 24, 40], num_epochs=2.0))
     rows = [row for step in taken for row in step]
