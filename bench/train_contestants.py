@@ -124,6 +124,7 @@ def _trl(inputs: Path, gate: Gate, folder: Path, *, packing: bool) -> None:
         gradient_checkpointing=False,
         learning_rate=1e-3,
         lr_scheduler_type="constant",
+        ddp_find_unused_parameters=False,
         optim="adamw_torch_fused",
         max_steps=10**6,
         logging_strategy="no",

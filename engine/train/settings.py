@@ -93,6 +93,7 @@ class TrainSettings:
     )
     # the learning rate falls as over so many rows until the first pass ends
     num_ranks: int = 2
+    num_nodes: int = 1  # machines that num_ranks are spread over, with one file system; see engine/train/elastic.py
     per_device_train_batch_size: int = 1  # rows of a micro-batch
     gradient_accumulation_steps: int = 1
     loss_weighting: Literal["token", "sample"] = "token"  # what counts alike in a global batch: targets, or samples
@@ -131,7 +132,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name in (
             *("num_ranks", "per_device_train_batch_size", "gradient_accumulation_steps", "threads_per_rank"),
-            *("sequence_parallel_size", "save_total_limit", "max_steps", "expected_rows"),
+            *("sequence_parallel_size", "num_nodes", "save_total_limit", "max_steps", "expected_rows"),
             *("learning_rate", "num_train_epochs", "adam_epsilon", "stall_limit_s", "peak_flops", "device_memory_gib"),
         ):
             value = getattr(self, name)
@@ -145,10 +146,9 @@ class TrainSettings:
                 raise ValueError(f"{name}: {getattr(self, name)} is negative or no number")
         for name, choices in _CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
-        if self.num_ranks % self.sequence_parallel_size:
-            raise ValueError(
-                f"sequence_parallel_size: {self.sequence_parallel_size} does not divide num_ranks {self.num_ranks}"
-            )
+        for name in ("sequence_parallel_size", "num_nodes"):
+            if self.num_ranks % getattr(self, name):
+                raise ValueError(f"{name}: {getattr(self, name)} does not divide num_ranks {self.num_ranks}")
         if self.expected_rows is not None and self.num_train_epochs < 1.0:
             raise ValueError(
                 f"num_train_epochs: {self.num_train_epochs} is less than a pass, and a set that grows has no known part"

@@ -15,6 +15,7 @@ from torch.distributed.fsdp import fully_shard
 
 from reasonmill.engine.train.batches import micro_batch
 from reasonmill.engine.train.checkpoint import CheckpointFolder
+from reasonmill.engine.train.export import dtype_of
 from reasonmill.engine.train.layer_kernels import apply_layer_kernels
 from reasonmill.engine.train.loop import Student, TrainingFault, train
 from reasonmill.engine.train.loss import StudentLoss, loss_scale
@@ -59,13 +60,14 @@ CASES = {
         SETTINGS,
         zero=ZeroSettings(stage3_param_persistence_threshold=100, offload_optimizer="cpu", offload_param="cpu"),
     ),
+    "bfloat16": replace(SETTINGS, bf16=True),
     "rows shared by two ranks": replace(SETTINGS, sequence_parallel_size=2, per_device_train_batch_size=4),
 }
-ONLY_TWO = ("offloaded", "rows shared by two ranks")  # under ZeRO-3 alone, and on two ranks
+ONLY_TWO = ("offloaded", "bfloat16", "rows shared by two ranks")  # under ZeRO-3 alone, and on two ranks
 
 
 def student(settings):
-    model = build_model(settings.model, vocab_size=VOCABULARY, seed=3, dtype=torch.float32)
+    model = build_model(settings.model, vocab_size=VOCABULARY, seed=3, dtype=dtype_of(settings.bf16))
     apply_layer_kernels(model, settings.layer_kernels)
     model.train()
     if settings.gradient_checkpointing:
@@ -91,7 +93,7 @@ def batches(reader, settings, ranks):
 
 def plain(reader, settings):
     """Loss, gradients and weights after one step of the whole batch in one process, by torch alone."""
-    module = student(replace(settings, layer_kernels="transformers", gradient_checkpointing=False))
+    module = student(replace(settings, bf16=False, layer_kernels="transformers", gradient_checkpointing=False))
     by_sample = settings.loss_weighting == "sample"
     batch = micro_batch(reader, range(reader.num_rows), by_sample=by_sample)
     loss = module(*batch.inputs) / (reader.num_documents if by_sample else int((batch.labels >= 0).sum()))

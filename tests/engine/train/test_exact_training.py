@@ -75,6 +75,13 @@ def test_what_is_offloaded_learns_the_same(found):
         assert found[2]["offloaded"][name] <= (1e-4 if name == "zero_weights" else 1e-5), (name, found[2]["offloaded"])
 
 
+def test_bfloat16_learns_the_same_within_its_rounding(found):
+    of_case = found[2]["bfloat16"]
+    assert of_case["zero_loss"] <= 1e-2
+    assert of_case["zero_norm"] <= 1e-2
+    assert of_case["zero_gradients"] <= 5e-2
+
+
 def test_ranks_that_share_rows_have_the_losses_and_gradients_of_one_plain_process(found):
     of_case = found[2]["rows shared by two ranks"]
     for name in ("zero_loss", "zero_gradients", "zero_norm"):
