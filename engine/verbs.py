@@ -200,6 +200,8 @@ def train(options: argparse.Namespace, console: Console) -> int:
         for line in foretell(options.packed, recipe.train, recipe.pack, num_tokens=options.tokens):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return DONE
+    if options.tokens is not None:
+        raise ValueError(f"--tokens {options.tokens} foretells, and goes with --dry-run alone")
     for name in ("packed", "output_dir"):
         if getattr(options, name) is None:
             raise ValueError(f"--{name.replace('_', '-')} is missing; only a dry run goes without")

@@ -24,6 +24,8 @@ def foretell(
     packed: str | None, settings: TrainSettings, pack: PackSettings, *, num_tokens: int | None = None
 ) -> list[str]:
     """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set."""
+    if packed is not None and num_tokens is not None:
+        raise ValueError(f"--tokens {num_tokens}: the packed set {packed!r} has its own number")
     reader = None if packed is None else PackedReader(packed)
     if reader is not None and not reader.max_length:
         raise ValueError(f"--packed {packed!r} holds no packed set")

@@ -51,7 +51,7 @@ def _memory(settings: TrainSettings, tokenizer: str, max_length: int) -> list[st
     if settings.device_memory_gib is not None:
         available = round(settings.device_memory_gib * GIB)
     on_gpu = gpu is not None or settings.device_memory_gib is not None
-    lines = [f"{dimensions.num_parameters / 1e9:.3g} billion parameters"]
+    lines = [f"{dimensions.num_parameters:,} parameters"]
     return lines + verdict(dimensions, settings, max_length=max_length, available=available, on_gpu=on_gpu)
 
 

@@ -87,6 +87,14 @@ def test_steps_are_foretold_by_the_command_without_a_packed_set(capsys):
     assert "6,554 steps, 328 of them warm-up" in capsys.readouterr().out
 
 
+def test_tokens_are_for_a_dry_run_without_a_packed_set(capsys, tmp_path):
+    nac = str(RECIPES / "nac.yaml")
+    assert run_command(["train", nac, "--packed", "x", "--output-dir", "x", "--tokens", "5"]) == 2
+    assert "--tokens 5 foretells, and goes with --dry-run alone" in capsys.readouterr().err
+    assert run_command(["train", nac, "--dry-run", "--packed", str(tmp_path), "--tokens", "5"]) == 2
+    assert "--tokens 5: the packed set" in capsys.readouterr().err
+
+
 def test_training_without_a_packed_set_is_refused(capsys):
     assert run_command(["train", str(RECIPES / "nac.yaml"), "--output-dir", "x"]) == 2
     assert "--packed is missing" in capsys.readouterr().err
