@@ -16,6 +16,7 @@ import torch
 from reasonmill.engine.train.batches import MicroBatch, micro_batch
 from reasonmill.engine.train.checkpoint import CheckpointFolder
 from reasonmill.engine.train.clock import lockstep_wait
+from reasonmill.engine.train.global_batch import global_batch
 from reasonmill.engine.train.loss import loss_scale
 from reasonmill.engine.train.rates import Rates
 from reasonmill.engine.train.schedule import Schedule, warmup_steps
@@ -23,7 +24,7 @@ from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.engine.train.step_log import StepLog
 from reasonmill.engine.train.stream import StepRows, StepStream
 from reasonmill.engine.train.zero import ZeroEngine
-from reasonmill.packing.balance import RowCost, share_out
+from reasonmill.packing.balance import RowCost
 from reasonmill.packing.reader import PackedReader
 
 
@@ -132,58 +133,41 @@ def course_of(settings: TrainSettings) -> dict[str, Any]:
 def _step(
     student: Student, stream: StepStream, rows: StepRows, step: int, settings: TrainSettings, ranks: Ranks
 ) -> dict[str, float]:
-    engine, reader = student.engine, student.reader
-    began = time.perf_counter()
-    lengths = [reader.lengths_of(row) for row in rows.rows]
-    num_tokens = sum(int(of_row.sum()) for of_row in lengths)
-    squares = np.array([int((of_row * of_row).sum()) for of_row in lengths], np.int64)
-    costs = student.cost.of_rows(np.array([int(of_row.sum()) for of_row in lengths], np.int64), squares)
-    shares = share_out(
-        costs,
-        num_ranks=ranks.world_size // settings.sequence_parallel_size,
-        rows_per_rank=settings.per_device_train_batch_size,
-        num_micro_steps=settings.gradient_accumulation_steps,
-    )
-    num_targets = sum(reader.row_targets(row) for row in rows.rows)
-    by_sample = settings.loss_weighting == "sample"
-    divisor = sum(len(of_row) for of_row in lengths) if by_sample else num_targets
-    scale = loss_scale(divisor, ranks.world_size, settings.gradient_accumulation_steps)
+    engine, began = student.engine, time.perf_counter()
+    batch = global_batch(student.reader, rows.rows, settings, student.cost)
+    scale = loss_scale(batch.divisor, ranks.world_size, settings.gradient_accumulation_steps)
     rate = _learning_rate(settings, stream, rows.schedule_step)
     engine.set_learning_rate(rate)
     torch.manual_seed(_seed(settings.seed, step, ranks.rank))
     engine.clock.begin()
-    losses: list[torch.Tensor] = []
-    for of_ranks in shares:
-        places = of_ranks[ranks.rank // settings.sequence_parallel_size]
-        mine = [rows.rows[place] for place in places if place >= 0]
-        batch = ranks.part(micro_batch(reader, mine, ranks.device, by_sample=by_sample))
+    losses = []
+    for mine in batch.rows_of(ranks.rank):
+        micro = micro_batch(student.reader, mine, ranks.device, by_sample=settings.loss_weighting == "sample")
+        micro = ranks.part(micro)
         engine.clock.lap("data")
-        losses.append(engine.micro_step(scale, batch))
+        losses.append(engine.micro_step(scale, micro).double())
     grad_norm = engine.grad_norm()
-    own = torch.stack([loss.double() for loss in losses]).tolist()
+    own = torch.stack(losses).tolist()
     engine.clock.lap("optimizer")
     seconds, waits = engine.clock.read()
-    gathered = ranks.gather([*own, *waits, grad_norm])
-    count = len(own)
-    of_micro_steps = np.array([numbers[:count] for numbers in gathered])
-    loss_sum = float(sum(sum(numbers[:count]) for numbers in gathered))
-    if not math.isfinite(loss_sum) or not math.isfinite(grad_norm) or grad_norm == 0.0:
-        raise TrainingFault(
-            _describe(step, loss_sum, grad_norm, _suspects(of_micro_steps, shares, rows.rows, settings), reader)
-        )
+    gathered = np.array(ranks.gather([*own, *waits]))
+    of_ranks, waits_of_ranks = gathered[:, : len(own)], gathered[:, len(own) :]
+    loss = sum(of_ranks.ravel().tolist())
+    if not math.isfinite(loss) or not math.isfinite(grad_norm) or grad_norm == 0.0:
+        raise TrainingFault(_describe(step, loss, grad_norm, batch.suspects(of_ranks), student.reader))
     step_s = time.perf_counter() - began
     return {
-        "loss": loss_sum / divisor,
+        "loss": loss / batch.divisor,
         "grad_norm": grad_norm,
         "learning_rate": rate,
-        "num_targets": num_targets,
-        "num_tokens": num_tokens,
+        "num_targets": batch.num_targets,
+        "num_tokens": batch.num_tokens,
         "epoch": rows.epoch,
         "data_wait_s": seconds["data"],
         **{f"{part}_s": seconds[part] for part in ("forward", "backward", "optimizer", "communication")},
-        "lockstep_wait": lockstep_wait([numbers[count : 2 * count] for numbers in gathered], step_s),
-        "lockstep_wait_planned": _planned_wait(costs, shares),
-        **student.rates.of_step(step_s, num_tokens, int(squares.sum()), num_targets),
+        "lockstep_wait": lockstep_wait(waits_of_ranks.tolist(), step_s),
+        "lockstep_wait_planned": batch.planned_wait(),
+        **student.rates.of_step(step_s, batch.num_tokens, batch.squares, batch.num_targets),
         **_peak_memory(ranks.device),
     }
 
@@ -209,24 +193,6 @@ def _learning_rate(settings: TrainSettings, stream: StepStream, step: float) -> 
 def _seed(seed: int, step: int, rank: int) -> int:
     """Of everything random in a step (dropout): the same after a resume."""
     return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
-
-
-def _planned_wait(costs: np.ndarray[Any, Any], shares: np.ndarray[Any, Any]) -> float:
-    """Share of the step that the mean rank would wait if rows took what they cost."""
-    of_ranks = np.where(shares >= 0, np.append(costs, 0.0)[shares], 0.0).sum(axis=2)
-    longest = of_ranks.max(axis=1).sum()
-    return float(1.0 - of_ranks.mean(axis=1).sum() / longest) if longest else 0.0
-
-
-def _suspects(
-    losses: np.ndarray[Any, Any], shares: np.ndarray[Any, Any], rows: tuple[int, ...], settings: TrainSettings
-) -> list[int]:
-    """Rows of the micro-batches whose loss is not finite; where all are, those of the whole step."""
-    places: list[int] = []
-    for rank, micro_step in np.argwhere(~np.isfinite(losses)):
-        places += shares[micro_step][rank // settings.sequence_parallel_size].tolist()
-    found = sorted({rows[place] for place in places if place >= 0})
-    return found or list(dict.fromkeys(rows))
 
 
 def _describe(step: int, total: float, grad_norm: float, suspects: list[int], reader: PackedReader) -> str:
