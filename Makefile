@@ -28,7 +28,7 @@ test: setup $(VENV)/.compiler  ## all tests of this machine
 # GPU_PYTHON: one that has reasonmill[cuda,train] and pytest
 GPU_PYTHON ?= python3
 GPU_RESULT ?= bench/results/kernels-gpu.json
-gpu-check:  ## the kernels' tests and benches on this machine's GPU, under 10 minutes
+gpu-check:  ## the kernels' tests and benches, and whole training steps, on this machine's GPU, under 10 minutes
 	$(GPU_PYTHON) -m reasonmill.bench.gpu.check --output $(GPU_RESULT)
 
 lint: setup  ## style
