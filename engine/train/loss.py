@@ -50,34 +50,34 @@ class StudentLoss(nn.Module):  # type: ignore[misc]
         Only the supervised positions reach the head. No attention mask is given: documents are kept apart by
         `documents` (an all-ones mask would join them in transformers).
         """
-        hidden = self.model.model(
+        hidden = self.model.base_model(
             input_ids=input_ids, position_ids=position_ids, use_cache=False, documents=documents
         ).last_hidden_state
         hidden, labels = hidden.flatten(0, 1), labels.flatten()
         if self._factor != 1.0:
             hidden = hidden * self._factor
         weights = None if weights is None else weights.flatten()
-        head = self.model.lm_head
+        head = self.model.get_output_embeddings()
+        bias = getattr(head, "bias", None)
         chosen = labels != IGNORED
-        if self._fused and not self._is_small(chosen):
+        if self._fused and not self._is_small(chosen, head.out_features):
             return linear_cross_entropy(
-                hidden, head.weight, labels, weights_T=weights, bias_V=head.bias, softcap=self._softcap
+                hidden, head.weight, labels, weights_T=weights, bias_V=bias, softcap=self._softcap
             )
         return linear_cross_entropy_reference(
             hidden[chosen],
             head.weight,
             labels[chosen],
             weights_T=None if weights is None else weights[chosen],
-            bias_V=head.bias,
+            bias_V=bias,
             softcap=self._softcap,
         )
 
-    def _is_small(self, chosen: Tensor) -> bool:
+    def _is_small(self, chosen: Tensor, num_columns: int) -> bool:
         """Whether the logits are so few that chunks of them cost more than they save. A GPU is not asked."""
         if chosen.device.type != "cpu":
             return False
-        columns: int = self.model.lm_head.out_features
-        return 4 * int(chosen.sum()) * columns <= self._plain_bytes
+        return 4 * int(chosen.sum()) * num_columns <= self._plain_bytes
 
 
 def loss_scale(divisor: int, world_size: int, accumulation: int) -> float:
