@@ -50,7 +50,8 @@ def guarded(work: Callable[[argparse.Namespace, Console], int], options: argpars
     except (RunFailed, TeacherFault, OSError) as failure:
         return _say(failure, FAILED)
     except Stopped as stopped:
-        print(f"stopped by {stopped}: the same command with --resume goes on", file=sys.stderr)
+        how = "the same command with --resume" if hasattr(options, "resume") else "the same command"
+        print(f"stopped by {stopped}: {how} goes on", file=sys.stderr)
         return stopped.status
     except KeyboardInterrupt:
         return 130
