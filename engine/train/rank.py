@@ -148,6 +148,7 @@ def _engine(
     ranks.barrier()  # all have seen the same before any is changed
     own_group = settings.num_ranks // settings.sequence_parallel_size * settings.per_device_train_batch_size
     if ranks.rank == 0:
+        checkpoints.clean()  # half of one may be what fills a disk
         for message in messages:
             _say(message)
     if checkpoint is None:
@@ -160,7 +161,6 @@ def _engine(
     engine.load(checkpoint.folder)
     ranks.barrier()
     if ranks.rank == 0:
-        checkpoints.clean()
         then = f", which {checkpoint.facts['num_ranks']} ranks wrote" if resharded else ""
         _say(f"resumed from {checkpoint.folder.name}{then}")
     return engine, _Resumed(step=checkpoint.step, group_rows=checkpoint.facts["group_rows"])

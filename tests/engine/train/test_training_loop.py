@@ -1,5 +1,6 @@
 """The loop over a fake engine: what is saved and logged when, and what stops it."""
 
+import errno
 import math
 
 import numpy as np
@@ -155,3 +156,19 @@ def test_where_the_time_of_a_step_went_is_told(tmp_path, reader):
         assert record["tokens_per_s_per_rank"] == pytest.approx(20 / record["step_s"])
         assert record["lockstep_wait"] == 0.0
         assert record["lockstep_wait_planned"] == 0.0
+
+
+def test_a_disk_that_fills_up_while_saving_leaves_the_checkpoint_before_it(tmp_path, reader):
+    class Full(FakeEngine):
+        def save(self, folder) -> None:
+            super().save(folder)
+            if self.calls > 3:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run(tmp_path, reader, Full())
+    checkpoints = CheckpointFolder(tmp_path / "checkpoints", keep=9)
+    found, messages = checkpoints.newest()
+    assert (found.step, messages) == (3, [])
+    checkpoints.clean()
+    assert saved(tmp_path) == ["step-3"], "nothing is left that fills the disk"
