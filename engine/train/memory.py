@@ -141,6 +141,9 @@ def verdict(
     lines = [f"memory of a rank: about {_gib(found.total)} GiB ({parts or 'each below 0.01'})"]
     if found.host_bytes:
         lines.append(f"memory of its host for what is offloaded: {_gib(found.host_bytes)} GiB")
+    loading = dimensions.num_parameters * (2 if settings.bf16 else 4) * settings.num_ranks // settings.num_nodes
+    if on_gpu and loading >= GIB:
+        lines.append(f"memory of a node's host while each rank loads the whole student: {_gib(loading)} GiB")
     if available is None:
         return lines
     if found.total <= available:

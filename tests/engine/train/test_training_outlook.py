@@ -145,6 +145,7 @@ def test_a_student_of_32_billion_needs_32_gpus_or_a_change_that_is_named():
     assert verdict(QWEN_32B, settings, max_length=32768, available=80 * GIB)[-1] == "fits into 80 GiB"
     few = replace(settings, num_ranks=16)
     lines = verdict(QWEN_32B, few, max_length=32768, available=80 * GIB)
+    assert "memory of a node's host while each rank loads the whole student: 244 GiB" in lines
     assert "does not fit into 80 GiB" in lines
     assert any(line.startswith("with sequence_parallel_size: 2:") and line.endswith(", fits") for line in lines)
     assert any(line.startswith("with num_ranks: 32:") and line.endswith(", fits") for line in lines)
