@@ -64,7 +64,7 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
     checkpoints = CheckpointFolder(output_dir / "checkpoints", keep=settings.save_total_limit)
     engine, resumed = _engine(StudentLoss(model, fused=settings.fused_loss), checkpoints, ranks, settings)
     reader = PackedReader(config.packed)
-    if ranks.rank == 0:
+    if ranks.rank == 0 and reader.max_length:
         for line in outlook(settings, tokenizer=config.tokenizer, max_length=reader.max_length, packed=reader):
             _say(line)
     student = _student(engine, reader, settings, model, ranks)
