@@ -74,8 +74,8 @@ def _from_folder(folder: Path, dtype: torch.dtype) -> Any:
 
 @contextmanager
 def _without(names: tuple[str, ...]) -> Iterator[None]:
-    """Modules not yet imported that look absent meanwhile."""
-    hidden = [name for name in names if name not in sys.modules]
+    """Modules not yet imported that look absent meanwhile; none where transformers has looked around before."""
+    hidden = [] if "transformers" in sys.modules else [name for name in names if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]
     try:
