@@ -22,7 +22,8 @@ class RowStore(Protocol):
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[np.uint32]) -> int:
         """Write the tokens of rows, end to end, to the beginning of `out`; returns how many they are.
 
-        Raises ValueError where there is no such row, a document lies outside the tokens, or `out` is too short.
+        Raises IndexError where there is no such row, and ValueError where a document lies outside the tokens or `out`
+        is too short; nothing is written then.
         """
         ...
 
@@ -41,19 +42,20 @@ class ReferenceRowStore:
 
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[np.uint32]) -> int:
         """As the protocol says."""
-        end = 0
+        end, pieces = 0, []
         for index in indices.tolist():
             if not 0 <= index < len(self._rows):
-                raise ValueError(f"there is no row {index}")
+                raise IndexError(f"row {index} of {len(self._rows)}")
             begin = int(self._rows[index - 1, 0]) if index else 0
             for document in self._members[begin : int(self._rows[index, 0])].tolist():
                 first, length = int(self._documents[document, 0]), int(self._documents[document, 2]) & 0xFFFF_FFFF
                 if first + length > len(self._tokens):
                     raise ValueError(f"document {document} of row {index} is outside of the tokens")
-                if end + length > len(out):
-                    raise ValueError(f"out is full before the end of row {index}")
-                out[end : end + length] = self._tokens[first : first + length]
+                pieces.append(self._tokens[first : first + length])
                 end += length
+            if end > len(out):
+                raise ValueError(f"out is full before the end of row {index}")
+        np.concatenate([out[:0], *pieces], out=out[:end])
         return end
 
 

@@ -89,12 +89,12 @@ class PackedReader:
     @property
     def tokens(self) -> NDArray[np.uint32]:
         """Ids of all published documents, a memory map; unchecked where no row or place was asked for."""
-        return self._files.maps["tokens.u32"]
+        return self._files.map_of("tokens.u32")
 
     @property
     def target_bits(self) -> NDArray[np.uint8]:
         """Which tokens are targets, a bit each: a memory map like `tokens`."""
-        return self._files.maps["targets.bits"]
+        return self._files.map_of("targets.bits")
 
     def refresh(self) -> bool:
         """See what was published meanwhile; whether there was anything. Raises ValueError naming a damaged file."""
@@ -106,10 +106,11 @@ class PackedReader:
 
     def places(self, index: int) -> RowPlaces:
         """Where the documents of row `index` lie, checked. Raises ValueError naming a damaged file."""
-        self._check_checksums(index)
-        self._files.check_size("tokens.u32")
-        self._files.check_size("targets.bits")
-        entries = self._files.maps["documents.bin"][self._members(index)]
+        members = self._members(index)
+        self._files.check_documents(members)
+        for name in ("tokens.u32", "targets.bits"):
+            self._files.map_of(name)
+        entries = self._files.map_of("documents.bin")[members]
         return RowPlaces(
             first_token=entries["first_token"].astype(np.int64),
             first_mask_byte=entries["first_mask_byte"].astype(np.int64),
@@ -121,13 +122,13 @@ class PackedReader:
 
         Raises ValueError naming a damaged file, or an `out` that is too short.
         """
-        for index in indices:
-            self._check_checksums(index)
-        self._files.check_size("tokens.u32")
+        if out is None or not self._files.all_checked:
+            for index in indices:
+                self._files.check_documents(self._members(index))
         rows = np.asarray(indices, np.int64)
         if out is None:
-            out = np.empty(int(self._files.maps["rows.bin"]["num_tokens"][rows].sum()), np.uint32)
-        return out[: self._files.rows.copy_rows(rows, out)]
+            out = np.empty(int(self._files.map_of("rows.bin")["num_tokens"][rows].sum()), np.uint32)
+        return out[: self._files.row_store().copy_rows(rows, out)]
 
     def row(self, index: int) -> PackedRow:
         """Row `index`, 0 to `num_rows` - 1, read now. Raises ValueError naming a damaged file."""
@@ -153,36 +154,31 @@ class PackedReader:
 
     def row_targets(self, index: int) -> int:
         """Number of tokens of a row that the loss is taken of; reads no tokens."""
-        return int(self._files.maps["rows.bin"][index]["num_targets"])
+        return int(self._files.map_of("rows.bin")[index]["num_targets"])
 
     def row_sums(self, num_rows: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Of the first rows (None: all), int64 each: tokens, and the sum of their documents' squared lengths; what
         `balance.RowCost` needs. Reads no tokens.
         """
-        rows = self._files.maps["rows.bin"][: self.num_rows if num_rows is None else num_rows]
+        rows = self._files.map_of("rows.bin")[: self.num_rows if num_rows is None else num_rows]
         if not len(rows):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         ends = rows["members_end"].astype(np.int64)
-        members = self._files.maps["members.u32"][: ends[-1]]
-        lengths = self._files.maps["documents.bin"]["length"][members].astype(np.int64)
+        members = self._files.map_of("members.u32")[: ends[-1]]
+        lengths = self._files.map_of("documents.bin")["length"][members].astype(np.int64)
         squares = np.add.reduceat(lengths * lengths, np.concatenate(([0], ends[:-1])))
         return rows["num_tokens"].astype(np.int64), squares
 
     def names_of(self, index: int) -> list[str]:
         """Names of the documents of a row, in their order there."""
         if len(self._names) < self.num_documents:
-            self._names = bytes(self._files.maps["names.jsonl"]).splitlines()
+            self._names = bytes(self._files.map_of("names.jsonl")).splitlines()
         return [orjson.loads(self._names[number]) for number in self._members(index)]
-
-    def _check_checksums(self, index: int) -> None:
-        """Before tokens of row `index` are read."""
-        if not self._files.all_checked or not 0 <= index < self.num_rows:
-            self._files.check_documents(self._members(index))
 
     def _members(self, index: int) -> NDArray[np.uint32]:
         if not 0 <= index < self.num_rows:
             raise IndexError(f"row {index} of {self.num_rows}")
-        rows = self._files.maps["rows.bin"]
+        rows = self._files.map_of("rows.bin")
         start = int(rows[index - 1]["members_end"]) if index else 0
-        members: NDArray[np.uint32] = self._files.maps["members.u32"][start : int(rows[index]["members_end"])]
+        members: NDArray[np.uint32] = self._files.map_of("members.u32")[start : int(rows[index]["members_end"])]
         return members

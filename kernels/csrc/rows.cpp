@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "arrays.h"
 #include "core/best_fit.h"
-#include "core/copy_ahead.h"
+#include "core/copy_pieces.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -41,51 +42,40 @@ class RowStore {
   }
 
   size_t copy_rows(In<int64_t, 1> indices, Into<uint32_t> out) const {
+    std::vector<Piece> pieces;
     size_t total = 0;
     for (size_t i = 0; i < indices.shape(0); ++i) {
-      total += copy_row(indices.data()[i], out.data() + total, out.shape(0) - total);
+      const int64_t index = indices.data()[i];
+      add_row(index, pieces, total);
+      if (total > out.shape(0)) {
+        throw nb::value_error(("out is full before the end of row " + std::to_string(index)).c_str());
+      }
     }
+    nb::gil_scoped_release release;
+    copy_pieces(pieces.data(), pieces.size(), out.data());
     return total;
   }
 
  private:
-  struct Piece {
-    const uint32_t* tokens = nullptr;
-    size_t length = 0;
-  };
-
-  // Returns how many tokens the row has.
-  size_t copy_row(int64_t index, uint32_t* to, size_t room) const {
+  // Appends the row's documents to `pieces` and their tokens to `total`.
+  void add_row(int64_t index, std::vector<Piece>& pieces, size_t& total) const {
     if (index < 0 || static_cast<size_t>(index) >= rows_.shape(0)) {
-      throw nb::value_error(("there is no row " + std::to_string(index)).c_str());
+      const std::string which = std::to_string(index) + " of " + std::to_string(rows_.shape(0));
+      throw nb::index_error(("row " + which).c_str());
     }
     const size_t begin = index > 0 ? rows_.data()[2 * (index - 1)] : 0;
     const size_t end = std::min<size_t>(rows_.data()[2 * index], members_.shape(0));
-    size_t total = 0;
-    Piece piece = begin < end ? find(members_.data()[begin]) : Piece{};
     for (size_t member = begin; member < end; ++member) {
-      if (piece.tokens == nullptr) {
-        const std::string which = std::to_string(members_.data()[member]) + " of row " + std::to_string(index);
+      const uint32_t document = members_.data()[member];
+      const uint64_t* entry = documents_.data() + 3 * size_t{document};
+      if (document >= documents_.shape(0) || entry[0] > tokens_.shape(0) ||
+          (entry[2] & 0xFFFFFFFFu) > tokens_.shape(0) - entry[0]) {
+        const std::string which = std::to_string(document) + " of row " + std::to_string(index);
         throw nb::value_error(("document " + which + " is outside of the tokens").c_str());
       }
-      if (total + piece.length > room) {
-        throw nb::value_error(("out is full before the end of row " + std::to_string(index)).c_str());
-      }
-      const Piece next = member + 1 < end ? find(members_.data()[member + 1]) : Piece{};
-      copy_ahead(piece.tokens, to + total, piece.length, next.tokens, next.length);
-      total += piece.length;
-      piece = next;
+      pieces.push_back({tokens_.data() + entry[0], entry[2] & 0xFFFFFFFFu});
+      total += pieces.back().length;
     }
-    return total;
-  }
-
-  // A document's tokens; none where it lies outside of them.
-  Piece find(uint32_t document) const {
-    if (document >= documents_.shape(0)) return {};
-    const uint64_t* entry = documents_.data() + 3 * size_t{document};
-    const uint64_t length = entry[2] & 0xFFFFFFFFu;
-    if (entry[0] + length > tokens_.shape(0)) return {};
-    return {tokens_.data() + entry[0], length};
   }
 
   In<uint32_t, 1> tokens_;
