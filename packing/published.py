@@ -4,6 +4,7 @@ checksum before it is first used, and a file that is short or altered is named i
 
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from reasonmill.kernels.row_store import RowStore, row_store
 from reasonmill.packing.layout import CHUNKS, DATA_FILES, DOCUMENT, FIRST_LINK, FORMAT, PUBLISHED, ROW, next_link, seal
 
-_STORED = ("tokens.u32", "documents.bin", "members.u32", "rows.bin")  # what rows are copied out of
+_STORED = ("tokens.u32", "targets.bits", "documents.bin", "members.u32", "rows.bin")  # what rows are copied out of
 _LAZY = ("tokens.u32", "targets.bits")  # checked when a document first needs them; the other files at once
 _DTYPES: dict[str, Any] = {
     "tokens.u32": np.dtype("<u4"),
@@ -34,14 +35,16 @@ class PublishedFiles:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.visible: dict[str, Any] = {}
-        self._maps: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in DATA_FILES}
+        self.maps: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in DATA_FILES}
         self._published: bytes = b""
         self._link = FIRST_LINK
         self._chunks_read = 0
         self._sizes = dict.fromkeys(DATA_FILES, 0)
         self._chunk_ends: list[int] = []  # documents after each chunk
-        self._rows = self._row_store()
-        self._stored: list[tuple[mmap.mmap, int, str]] = []  # maps that rows are copied out of, their sizes and names
+        self.row_store = self._row_store()
+        self._stored: list[
+            tuple[Callable[[], int], int, str]
+        ] = []  # found and wanted size of what rows are copied from
         self._mapped: dict[str, mmap.mmap] = {}
         self._unchecked: dict[int, list[tuple[str, int, int, str]]] = {}  # chunk -> file, from, to, digest
 
@@ -84,14 +87,13 @@ class PublishedFiles:
         """
         if name in self._mapped:
             self._check_size(name, self._sizes[name], self._mapped[name].size())
-        return self._maps[name]
+        return self.maps[name]
 
-    def row_store(self) -> RowStore:
-        """Copies rows out of the maps, none of which was cut. Raises ValueError as `map_of`."""
-        for mapped, size, name in self._stored:
-            if mapped.size() < size:
-                self._check_size(name, size, mapped.size())
-        return self._rows
+    def check_stored(self) -> None:
+        """As `map_of` for all files that rows are copied from; then `maps` and `row_store` may be read."""
+        for found, size, name in self._stored:
+            if found() < size:
+                self._check_size(name, size, found())
 
     def check_all(self) -> None:
         """Check every published byte now. Raises ValueError naming the damaged file."""
@@ -137,15 +139,19 @@ class PublishedFiles:
             with _open(self.folder / name) as file:
                 self._check_size(name, size, os.fstat(file.fileno()).st_size)
                 mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-            self._maps[name] = np.frombuffer(mapped, _DTYPES[name])
+            self.maps[name] = np.frombuffer(mapped, _DTYPES[name])
             self._mapped[name] = mapped
-        self._stored = [(self._mapped[name], sizes[name], name) for name in _STORED if name in self._mapped]
-        self._rows = self._row_store()
+        self._stored = [(self._mapped[name].size, sizes[name], name) for name in _STORED if name in self._mapped]
+        self.row_store = self._row_store()
 
     def _row_store(self) -> RowStore:
-        documents, rows = self._maps["documents.bin"].view("<u8"), self._maps["rows.bin"].view("<u8")
+        documents, rows = self.maps["documents.bin"].view("<u8"), self.maps["rows.bin"].view("<u8")
         return row_store(
-            self._maps["tokens.u32"], documents.reshape(-1, 3), self._maps["members.u32"], rows.reshape(-1, 2)
+            self.maps["tokens.u32"],
+            self.maps["targets.bits"],
+            documents.reshape(-1, 3),
+            self.maps["members.u32"],
+            rows.reshape(-1, 2),
         )
 
     def _check_size(self, name: str, size: int, found: int) -> None:

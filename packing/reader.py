@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from reasonmill.packing.published import PublishedFiles
 
-IGNORED = -100  # label of a position that no loss is taken of (torch's cross_entropy default)
-
 
 @dataclass(frozen=True, kw_only=True)
 class PackedRow:
-    """One row of D documents and T tokens, T at most the set's `max_length`; nothing is padded.
+    """A row of D documents and T tokens, T at most the set's `max_length`, or several end to end; nothing is padded.
 
     `input_ids` int64[T]; `position_ids` int64[T], from 0 in each document; `labels` int64[T], already shifted: the next
     token of the same document where that is a target, else -100; `cu_seqlens` int32[D + 1]; `documents` their numbers.
@@ -106,11 +104,10 @@ class PackedReader:
 
     def places(self, index: int) -> RowPlaces:
         """Where the documents of row `index` lie, checked. Raises ValueError naming a damaged file."""
+        self._files.check_stored()
         members = self._members(index)
         self._files.check_documents(members)
-        for name in ("tokens.u32", "targets.bits"):
-            self._files.map_of(name)
-        entries = self._files.map_of("documents.bin")[members]
+        entries = self._files.maps["documents.bin"][members]
         return RowPlaces(
             first_token=entries["first_token"].astype(np.int64),
             first_mask_byte=entries["first_mask_byte"].astype(np.int64),
@@ -122,50 +119,53 @@ class PackedReader:
 
         Raises ValueError naming a damaged file, or an `out` that is too short.
         """
+        self._files.check_stored()
         if out is None or not self._files.all_checked:
             for index in indices:
                 self._files.check_documents(self._members(index))
         rows = np.asarray(indices, np.int64)
         if out is None:
-            out = np.empty(int(self._files.map_of("rows.bin")["num_tokens"][rows].sum()), np.uint32)
-        return out[: self._files.row_store().copy_rows(rows, out)]
+            out = np.empty(int(self._files.maps["rows.bin"]["num_tokens"][rows].sum()), np.uint32)
+        return out[: self._files.row_store.copy_rows(rows, out)]
 
     def row(self, index: int) -> PackedRow:
         """Row `index`, 0 to `num_rows` - 1, read now. Raises ValueError naming a damaged file."""
-        places = self.places(index)
-        ends = np.cumsum(places.lengths)
-        input_ids = self.row_tokens([index]).astype(np.int64)
-        position_ids = np.arange(len(input_ids)) - np.repeat(ends - places.lengths, places.lengths)
-        labels = np.full(len(input_ids), IGNORED, np.int64)
-        bits = self.target_bits
-        for end, first_byte, length in zip(
-            ends.tolist(), places.first_mask_byte.tolist(), places.lengths.tolist(), strict=True
-        ):
-            target = np.unpackbits(bits[first_byte : first_byte + (length + 7) // 8], count=length, bitorder="little")
-            start = end - length
-            np.copyto(labels[start : end - 1], input_ids[start + 1 : end], where=target[1:].view(np.bool_))
+        return self.rows([index])
+
+    def rows(self, indices: Sequence[int]) -> PackedRow:
+        """Rows end to end, as if they were one: T and D are those of all of them. Raises ValueError as `row`."""
+        self._files.check_stored()
+        members = [self._members(index) for index in indices]
+        documents = members[0] if len(members) == 1 else np.concatenate([np.zeros(0, np.uint32), *members])
+        self._files.check_documents(documents)
+        cu_seqlens = np.zeros(len(documents) + 1, np.int32)
+        np.cumsum(self._files.maps["documents.bin"]["length"][documents], out=cu_seqlens[1:])
+        input_ids, position_ids, labels = np.empty((3, int(cu_seqlens[-1])), np.int64)
+        self._files.row_store.label_rows(np.asarray(indices, np.int64), input_ids, position_ids, labels)
         return PackedRow(
             input_ids=input_ids,
             position_ids=position_ids,
             labels=labels,
-            cu_seqlens=np.concatenate(([0], ends)).astype(np.int32),
-            documents=tuple(self._members(index).tolist()),
+            cu_seqlens=cu_seqlens,
+            documents=tuple(documents.tolist()),
         )
 
     def row_targets(self, index: int) -> int:
         """Number of tokens of a row that the loss is taken of; reads no tokens."""
-        return int(self._files.map_of("rows.bin")[index]["num_targets"])
+        self._files.check_stored()
+        return int(self._files.maps["rows.bin"][index]["num_targets"])
 
     def row_sums(self, num_rows: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Of the first rows (None: all), int64 each: tokens, and the sum of their documents' squared lengths; what
         `balance.RowCost` needs. Reads no tokens.
         """
-        rows = self._files.map_of("rows.bin")[: self.num_rows if num_rows is None else num_rows]
+        self._files.check_stored()
+        rows = self._files.maps["rows.bin"][: self.num_rows if num_rows is None else num_rows]
         if not len(rows):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         ends = rows["members_end"].astype(np.int64)
-        members = self._files.map_of("members.u32")[: ends[-1]]
-        lengths = self._files.map_of("documents.bin")["length"][members].astype(np.int64)
+        members = self._files.maps["members.u32"][: ends[-1]]
+        lengths = self._files.maps["documents.bin"]["length"][members].astype(np.int64)
         squares = np.add.reduceat(lengths * lengths, np.concatenate(([0], ends[:-1])))
         return rows["num_tokens"].astype(np.int64), squares
 
@@ -173,12 +173,13 @@ class PackedReader:
         """Names of the documents of a row, in their order there."""
         if len(self._names) < self.num_documents:
             self._names = bytes(self._files.map_of("names.jsonl")).splitlines()
+        self._files.check_stored()
         return [orjson.loads(self._names[number]) for number in self._members(index)]
 
     def _members(self, index: int) -> NDArray[np.uint32]:
         if not 0 <= index < self.num_rows:
             raise IndexError(f"row {index} of {self.num_rows}")
-        rows = self._files.map_of("rows.bin")
+        rows = self._files.maps["rows.bin"]
         start = int(rows[index - 1]["members_end"]) if index else 0
-        members: NDArray[np.uint32] = self._files.map_of("members.u32")[start : int(rows[index]["members_end"])]
+        members: NDArray[np.uint32] = self._files.maps["members.u32"][start : int(rows[index]["members_end"])]
         return members
