@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import orjson
 import xxhash
 from numpy.typing import NDArray
 
 from reasonmill.kernels.row_store import RowStore, row_store
-from reasonmill.packing.layout import CHUNKS, DATA_FILES, DOCUMENT, FIRST_LINK, FORMAT, PUBLISHED, ROW, next_link, seal
+from reasonmill.packing.layout import (
+    CHUNKS,
+    DATA_FILES,
+    DOCUMENT,
+    FIRST_LINK,
+    PUBLISHED,
+    ROW,
+    next_link,
+    parse_published,
+    parse_record,
+)
 
 _STORED = ("tokens.u32", "targets.bits", "documents.bin", "members.u32", "rows.bin")  # what rows are copied out of
 _LAZY = ("tokens.u32", "targets.bits")  # checked when a document first needs them; the other files at once
@@ -36,15 +45,13 @@ class PublishedFiles:
         self.folder = Path(folder)
         self.visible: dict[str, Any] = {}
         self.maps: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in DATA_FILES}
-        self._published: bytes = b""
+        self._published: bytes | None = None
         self._link = FIRST_LINK
         self._chunks_read = 0
         self._sizes = dict.fromkeys(DATA_FILES, 0)
         self._chunk_ends: list[int] = []  # documents after each chunk
         self.row_store = self._row_store()
-        self._stored: list[
-            tuple[Callable[[], int], int, str]
-        ] = []  # found and wanted size of what rows are copied from
+        self._stored: list[tuple[Callable[[], int], int, str]] = []  # size that is, size that must be, name
         self._mapped: dict[str, mmap.mmap] = {}
         self._unchecked: dict[int, list[tuple[str, int, int, str]]] = {}  # chunk -> file, from, to, digest
 
@@ -59,16 +66,12 @@ class PublishedFiles:
         try:
             published = path.read_bytes()
         except FileNotFoundError:
-            if self._published:
+            if self._published is not None:
                 raise ValueError(f"packed file {str(path)!r} has gone") from None
             return False
         if published == self._published:
             return False
-        visible = _parse(published, path)
-        if visible.get("format") != FORMAT:
-            raise ValueError(f"packed file {str(path)!r} has format {visible.get('format')!r}, expected {FORMAT}")
-        if visible.pop("seal", None) != seal(visible):
-            raise ValueError(f"packed file {str(path)!r} is damaged: wrong checksum")
+        visible = parse_published(published, path)
         self._read_chunks(visible)
         self._published, self.visible = published, visible
         return True
@@ -113,7 +116,7 @@ class PublishedFiles:
         link, sizes = self._link, dict(self._sizes)
         found: list[tuple[int, list[tuple[str, int, int, str]]]] = []
         for line in added.splitlines():
-            body = _parse(line, path)
+            body = parse_record(line, path)
             claimed = body.pop("link", None)
             link = next_link(link, body)
             if claimed != link:
@@ -179,13 +182,3 @@ def _open(path: Path) -> BinaryIO:
         return path.open("rb")
     except FileNotFoundError:
         raise ValueError(f"packed file {str(path)!r} is missing") from None
-
-
-def _parse(text: bytes, path: Path) -> dict[str, Any]:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"packed file {str(path)!r} is damaged: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"packed file {str(path)!r} is damaged: {value!r} is no record")
-    return value

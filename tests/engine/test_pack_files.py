@@ -162,6 +162,17 @@ def test_the_command_packs_only_where_it_is_told_to(tmp_path, settings, capsys):
     assert "holds a packed set already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["names.jsonl", "chunks.jsonl", "removed.jsonl"])
+def test_an_input_is_not_overwritten(tmp_path, settings, capsys, name):
+    folder = tmp_path / "o"
+    folder.mkdir()
+    data = write(folder / name, [shard_row(number) for number in range(20)])
+    before = (folder / name).read_bytes()
+    assert run_command(["pack", recipe(tmp_path, settings), "--input", data, "--output-dir", str(folder)]) == 2
+    assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert (folder / name).read_bytes() == before
+
+
 def test_progress_is_told_on_standard_error(tmp_path, settings, capsys, monkeypatch):
     monkeypatch.setattr("reasonmill.engine.pack_files._PROGRESS_S", 0.0)
     survey_files([write(tmp_path / "d.jsonl", [shard_row(number) for number in range(3)])], settings)

@@ -171,6 +171,24 @@ def test_damage_to_tokens_is_found_when_a_row_is_read(tmp_path):
         reader.row(0)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is damaged"),
+        (b"[1]", "is no record"),
+        (b'{"format": 1, "num_documents": 3}', "wrong checksum"),
+        (b'{"version": 7}', "has format None, expected 1"),
+    ],
+)
+def test_a_foreign_file_in_its_place_is_named_to_reader_and_writer(tmp_path, content, told):
+    state = write(tmp_path / "p", range(20)).sync()
+    (tmp_path / "p" / PUBLISHED).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"published\.json' .*{told}"):
+        PackedReader(tmp_path / "p")
+    with pytest.raises(ValueError, match=rf"published\.json' .*{told}"):
+        PackedWriter(tmp_path / "p", max_length=MAX_LENGTH, state=state)
+
+
 def test_a_writer_names_the_file_that_is_shorter_than_its_state(tmp_path):
     writer = write(tmp_path / "p", range(20))
     state = writer.sync()
