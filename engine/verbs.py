@@ -278,6 +278,8 @@ def _run_dir(text: str) -> Path:
 
 def _output_dir(text: str) -> str:
     """A folder to write to, made if need be. Raises ValueError where its name can be none."""
+    if not text:
+        raise ValueError("--output-dir is empty; the working directory is '.'")
     try:
         Path(text).mkdir(parents=True, exist_ok=True)
     except OSError as error:
