@@ -214,6 +214,14 @@ def test_an_input_is_not_overwritten(tmp_path, settings, capsys, name):
     assert (folder / name).read_bytes() == before
 
 
+def test_a_day_in_a_recipe_or_override_is_text(tmp_path, settings, capsys):
+    path = recipe(tmp_path, settings)
+    data = write(tmp_path / "d.jsonl", [shard_row(number) for number in range(20)])
+    assert run_command(["pack", path, "--input", data, "--dry-run", "pack.date=2025-05-31"]) == 0
+    assert run_command(["pack", path, "--input", data, "--dry-run", "pack.date=2025-05-32"]) == 2
+    assert "date: '2025-05-32' is no day as 2025-05-31 is" in capsys.readouterr().err
+
+
 def test_progress_is_told_on_standard_error(tmp_path, settings, capsys, monkeypatch):
     monkeypatch.setattr("reasonmill.engine.pack_files._PROGRESS_S", 0.0)
     survey_files([write(tmp_path / "d.jsonl", [shard_row(number) for number in range(3)])], settings)
