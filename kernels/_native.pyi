@@ -38,6 +38,7 @@ class RowStore:
         documents: NDArray[np.uint64],
         members: NDArray[np.uint32],
         rows: NDArray[np.uint64],
+        files: Sequence[tuple[str, int]],
     ) -> None: ...
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[np.uint32]) -> int: ...
     def label_rows(

@@ -3,10 +3,12 @@
 The store is five arrays: `tokens` uint32; `target_bits` uint8, a bit a token, low bit first, each document from a byte
 on; `documents` uint64[N, 3]: a document's first token, its first byte of bits, and its length in the low half of the
 third; `rows` uint64[R, 2], of which the first column is where a row's members end; `members` uint32, the documents of
-all rows one row after another.
+all rows one row after another. `files` are those that the arrays map, with the bytes that each must keep: to read a map
+beyond the end of its file kills the process.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -23,8 +25,8 @@ IGNORED = -100  # label of a position that no loss is taken of (torch's cross_en
 class RowStore(Protocol):
     """Copies rows, end to end, to the beginning of arrays; returns how many tokens they are. Keeps the store alive.
 
-    Raises IndexError where there is no such row, and ValueError where a document lies outside the store or an array is
-    too short; nothing is written then.
+    Raises IndexError where there is no such row, and ValueError where a document lies outside the store, an array is
+    too short, or a file was cut; nothing is written then.
     """
 
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[np.uint32]) -> int:
@@ -54,7 +56,9 @@ class ReferenceRowStore:
         documents: NDArray[np.uint64],
         members: NDArray[np.uint32],
         rows: NDArray[np.uint64],
+        files: Sequence[tuple[str, int]] = (),
     ) -> None:
+        self._files = files
         self._tokens, self._target_bits = tokens, target_bits
         self._documents, self._members, self._rows = documents, members, rows
 
@@ -86,6 +90,8 @@ class ReferenceRowStore:
 
     def _found(self, indices: NDArray[np.int64], room: int) -> list[tuple[NDArray[np.uint32], NDArray[np.bool_]]]:
         """Tokens and targets of the rows' documents."""
+        if any(Path(path).stat().st_size < size for path, size in self._files):
+            raise ValueError("a file of the store is shorter than it was")
         found = []
         for index in indices.tolist():
             if not 0 <= index < len(self._rows):
@@ -114,8 +120,9 @@ def row_store(
     documents: NDArray[np.uint64],
     members: NDArray[np.uint32],
     rows: NDArray[np.uint64],
+    files: Sequence[tuple[str, int]] = (),
 ) -> RowStore:
     """The fastest store there is over the five arrays, all of them contiguous."""
     if native_available:
-        return _native.RowStore(tokens, target_bits, documents, members, rows)
-    return ReferenceRowStore(tokens, target_bits, documents, members, rows)
+        return _native.RowStore(tokens, target_bits, documents, members, rows, files)
+    return ReferenceRowStore(tokens, target_bits, documents, members, rows, files)

@@ -50,7 +50,7 @@ class PublishedFiles:
         self._chunks_read = 0
         self._sizes = dict.fromkeys(DATA_FILES, 0)
         self._chunk_ends: list[int] = []  # documents after each chunk
-        self.row_store = self._row_store()
+        self.row_store = self._row_store(self._sizes)
         self._stored: list[tuple[Callable[[], int], int, str]] = []  # size that is, size that must be, name
         self._mapped: dict[str, mmap.mmap] = {}
         self._unchecked: dict[int, list[tuple[str, int, int, str]]] = {}  # chunk -> file, from, to, digest
@@ -145,9 +145,9 @@ class PublishedFiles:
             self.maps[name] = np.frombuffer(mapped, _DTYPES[name])
             self._mapped[name] = mapped
         self._stored = [(self._mapped[name].size, sizes[name], name) for name in _STORED if name in self._mapped]
-        self.row_store = self._row_store()
+        self.row_store = self._row_store(sizes)
 
-    def _row_store(self) -> RowStore:
+    def _row_store(self, sizes: dict[str, int]) -> RowStore:
         documents, rows = self.maps["documents.bin"].view("<u8"), self.maps["rows.bin"].view("<u8")
         return row_store(
             self.maps["tokens.u32"],
@@ -155,6 +155,7 @@ class PublishedFiles:
             documents.reshape(-1, 3),
             self.maps["members.u32"],
             rows.reshape(-1, 2),
+            [(str(self.folder / name), sizes[name]) for name in _STORED if sizes[name]],
         )
 
     def _check_size(self, name: str, size: int, found: int) -> None:

@@ -119,14 +119,18 @@ class PackedReader:
 
         Raises ValueError naming a damaged file, or an `out` that is too short.
         """
-        self._files.check_stored()
         if out is None or not self._files.all_checked:
+            self._files.check_stored()
             for index in indices:
                 self._files.check_documents(self._members(index))
         rows = np.asarray(indices, np.int64)
         if out is None:
             out = np.empty(int(self._files.maps["rows.bin"]["num_tokens"][rows].sum()), np.uint32)
-        return out[: self._files.row_store.copy_rows(rows, out)]
+        try:
+            return out[: self._files.row_store.copy_rows(rows, out)]
+        except ValueError:
+            self._files.check_stored()  # names a file that was cut
+            raise
 
     def row(self, index: int) -> PackedRow:
         """Row `index`, 0 to `num_rows` - 1, read now. Raises ValueError naming a damaged file."""

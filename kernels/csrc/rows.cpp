@@ -1,6 +1,10 @@
 // Python bindings of the row planner and of the store that rows are copied from.
 #include "rows.h"
 
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -9,6 +13,7 @@
 #include "arrays.h"
 #include "core/best_fit.h"
 #include "core/copy_rows.h"
+#include "core/watched_files.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -34,8 +39,9 @@ int32_t plan_in_order(In<int64_t, 1> lengths, In<int64_t, 1> order, int64_t capa
 class RowStore {
  public:
   RowStore(In<uint32_t, 1> tokens, In<uint8_t, 1> target_bits, In<uint64_t, 2> documents, In<uint32_t, 1> members,
-           In<uint64_t, 2> rows)
-      : tokens_(std::move(tokens)),
+           In<uint64_t, 2> rows, const std::vector<std::pair<std::string, int64_t>>& files)
+      : files_(files),
+        tokens_(std::move(tokens)),
         target_bits_(std::move(target_bits)),
         documents_(std::move(documents)),
         members_(std::move(members)),
@@ -76,6 +82,7 @@ class RowStore {
   // In passes, each of which fetches what the next one reads: one after another the entries of the documents, which lie
   // apart, would take a fifth of the time of a copy.
   Found find(const In<int64_t, 1>& indices, size_t room) const {
+    if (!files_.whole()) throw nb::value_error("a file of the store is shorter than it was");
     const size_t count = indices.shape(0);
     for (size_t i = 0; i < count; ++i) __builtin_prefetch(rows_.data() + 2 * std::max<int64_t>(indices.data()[i] - 1, 0));
     std::vector<Members> rows(count);
@@ -131,6 +138,7 @@ class RowStore {
            entry[1] <= target_bits_.shape(0) - mask;
   }
 
+  WatchedFiles files_;
   In<uint32_t, 1> tokens_;
   In<uint8_t, 1> target_bits_;
   In<uint64_t, 2> documents_;
@@ -144,8 +152,9 @@ void bind_rows(nb::module_& m) {
   m.def("best_fit_decreasing", &plan_decreasing, "lengths"_a, "capacity"_a, "row_of"_a, "offset_of"_a);
   m.def("best_fit_in_order", &plan_in_order, "lengths"_a, "order"_a, "capacity"_a, "row_of"_a, "offset_of"_a);
   nb::class_<RowStore>(m, "RowStore")
-      .def(nb::init<In<uint32_t, 1>, In<uint8_t, 1>, In<uint64_t, 2>, In<uint32_t, 1>, In<uint64_t, 2>>(), "tokens"_a,
-           "target_bits"_a, "documents"_a, "members"_a, "rows"_a)
+      .def(nb::init<In<uint32_t, 1>, In<uint8_t, 1>, In<uint64_t, 2>, In<uint32_t, 1>, In<uint64_t, 2>,
+                    const std::vector<std::pair<std::string, int64_t>>&>(),
+           "tokens"_a, "target_bits"_a, "documents"_a, "members"_a, "rows"_a, "files"_a)
       .def("copy_rows", &RowStore::copy_rows, "indices"_a, "out"_a)
       .def("label_rows", &RowStore::label_rows, "indices"_a, "input_ids"_a, "position_ids"_a, "labels"_a);
 }

@@ -65,6 +65,18 @@ def test_what_lies_outside_is_named(make, outside):
     assert not made.any(), "what is refused is not written either"
 
 
+@pytest.mark.parametrize("make", [row_store, ReferenceRowStore])
+def test_nothing_is_read_from_a_file_that_was_cut(make, tmp_path):
+    path = tmp_path / "tokens"
+    path.write_bytes(b"1234")
+    store = make(*arrays([(0, 4)], [[0]]), [(str(path), 4)])
+    out = np.zeros(4, np.uint32)
+    assert store.copy_rows(np.array([0]), out) == 4
+    path.write_bytes(b"123")
+    with pytest.raises(ValueError, match="a file of the store is shorter than it was"):
+        store.copy_rows(np.array([0]), out)
+
+
 def test_without_the_native_module_the_reference_does_the_work(monkeypatch):
     monkeypatch.setattr("reasonmill.kernels.row_store.native_available", False)
     assert isinstance(row_store(*arrays([(0, 4)], [[0]])), ReferenceRowStore)
