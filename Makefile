@@ -25,11 +25,12 @@ run: setup  ## the main job: queries in, verified dataset and trained student ou
 test: setup $(VENV)/.compiler  ## all tests of this machine
 	$(BIN)/pytest -q --durations=15 --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-# GPU_PYTHON: one that has reasonmill[cuda,train] and pytest
+# GPU_PYTHON: one that has torch, Triton, NumPy and pytest (the part `train`: reasonmill[cuda,train]); Liger and QuACK are measured beside ours where it has them
 GPU_PYTHON ?= python3
 GPU_RESULT ?= bench/results/kernels-gpu.json
 gpu-check:  ## the kernels' tests and benches, and whole training steps, on this machine's GPU, under 10 minutes
-	$(GPU_PYTHON) -m reasonmill.bench.gpu.check --output $(GPU_RESULT)
+	@mkdir -p build/view && ln -sfn ../.. build/view/reasonmill
+	PYTHONPATH=$(CURDIR)/build/view $(GPU_PYTHON) -m reasonmill.bench.gpu.check --output $(GPU_RESULT)
 
 lint: setup  ## style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """A bench run as a file: figures with the machine, the versions and the commit they were measured on."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -9,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-
-import orjson
 
 from reasonmill.bench.figure import Figure, Scale
 
@@ -35,18 +34,18 @@ def write_record(path: Path, scale: Scale, figures: Mapping[str, Sequence[Figure
         "stages": stages,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def read_values(path: Path) -> dict[str, dict[str, float]]:
     """Values by stage and figure of a file that `write_record` wrote. Raises ValueError for any other file."""
     try:
-        record = orjson.loads(path.read_bytes())
+        record = json.loads(path.read_bytes())
         return {
             stage: {figure["name"]: float(figure["value"]) for figure in measured}
             for stage, measured in record["stages"].items()
         }
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{str(path)!r} is no result of `reasonmill bench`: {error!r}") from error
 
 

@@ -59,7 +59,11 @@ def pack_files(
         for name in counts.too_long:
             removed.add(name, "too_long")
     num_read = counts.survey.num_documents + removed.counts.total()
-    _check_share(removed.num_bad, num_read, f"see {path}")
+    try:
+        _check_share(removed.num_bad, num_read, f"see {path}")
+    except ValueError:
+        (folder / PUBLISHED).unlink()  # a command that failed leaves no set, and may be given again
+        raise
     return _figures(counts, removed)
 
 

@@ -18,7 +18,9 @@ S = TypeVar("S")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's reading of `8e-5` as a number, which YAML 1.1 takes for text; duplicate keys are refused."""
+    """YAML 1.2's reading of `8e-5` as a number and of a day as text, which YAML 1.1 has otherwise; duplicate keys are
+    refused.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -39,6 +41,8 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
     list("-+0123456789."),
 )
+for _first, _resolvers in _Loader.yaml_implicit_resolvers.items():
+    _Loader.yaml_implicit_resolvers[_first] = [one for one in _resolvers if one[0] != "tag:yaml.org,2002:timestamp"]
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -147,6 +147,7 @@ def pack(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill pack`."""
     from reasonmill.engine.pack_files import pack_files, survey_files
     from reasonmill.engine.recipe import load_recipe
+    from reasonmill.packing.layout import CHUNKS, DATA_FILES
 
     recipe = _with_folders(load_recipe(options.recipe, options.overrides))
     if recipe.pack is None:
@@ -158,7 +159,7 @@ def pack(options: argparse.Namespace, console: Console) -> int:
     else:
         if options.output_dir is None:
             raise ValueError("--output-dir is missing: the folder of the packed rows")
-        _keep(options.input, [Path(options.output_dir) / "removed.jsonl"])
+        _keep(options.input, [Path(options.output_dir) / name for name in (*DATA_FILES, CHUNKS, "removed.jsonl")])
         folder = _output_dir(options.output_dir)
         figures = pack_files(options.input, folder, recipe.pack, num_ranks=num_ranks, show=show)
     _print_counts(console, figures)
@@ -286,6 +287,8 @@ def _run_dir(text: str) -> Path:
 
 def _output_dir(text: str) -> str:
     """A folder to write to, made if need be. Raises ValueError where its name can be none."""
+    if not text:
+        raise ValueError("--output-dir is empty; the working directory is '.'")
     try:
         Path(text).mkdir(parents=True, exist_ok=True)
     except OSError as error:

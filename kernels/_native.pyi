@@ -34,11 +34,20 @@ class RowStore:
     def __init__(
         self,
         tokens: NDArray[np.uint32],
+        target_bits: NDArray[np.uint8],
         documents: NDArray[np.uint64],
         members: NDArray[np.uint32],
         rows: NDArray[np.uint64],
+        files: Sequence[tuple[str, int]],
     ) -> None: ...
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[np.uint32]) -> int: ...
+    def label_rows(
+        self,
+        indices: NDArray[np.int64],
+        input_ids: NDArray[np.int64],
+        position_ids: NDArray[np.int64],
+        labels: NDArray[np.int64],
+    ) -> int: ...
 
 class NgramIndex:
     def __init__(

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -152,22 +153,28 @@ def _flash_attn_2(
 def _varlen_attn(
     query: Tensor, key: Tensor, value: Tensor, documents: Documents, scaling: float | None, dropout: float
 ) -> Tensor:
+    """Torch 2.10 has neither a scale nor fewer key heads nor windows, 2.11 no fewer key heads."""
     from torch.nn.attention.varlen import varlen_attn
 
+    known = _parameters(varlen_attn)
+    options: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
+    if "scale" in known:
+        options["scale"] = scaling
+    elif scaling is not None:
+        query = query * (scaling * query.shape[-1] ** 0.5)
+    groups = query.shape[1] // key.shape[1]
+    if "enable_gqa" in known:
+        options["enable_gqa"] = groups > 1
+    elif groups > 1:
+        key, value = (heads.repeat_interleave(groups, 1) for heads in (key, value))
     ends, longest = documents.cu_seqlens, documents.max_seqlen
-    out: Tensor = varlen_attn(
-        query,
-        key,
-        value,
-        ends,
-        ends,
-        longest,
-        longest,
-        scale=scaling,
-        window_size=(-1, 0),
-        enable_gqa=query.shape[1] != key.shape[1],
-    )
+    out: Tensor = varlen_attn(query, key, value, ends, ends, longest, longest, **options)
     return out
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(signature(function).parameters)
 
 
 def _grouped_sdpa(

@@ -255,14 +255,15 @@ def _accumulate(total_VH: Tensor, d_logits: Tensor, x: Tensor, *, first: bool) -
     if x.dtype == total_VH.dtype:
         torch.addmm(total_VH, left, x, beta=0.0 if first else 1.0, out=total_VH)
     elif x.device.type == "cuda":
-        if first:
-            torch.mm(left, x, out_dtype=total_VH.dtype, out=total_VH)
-        elif _adds_in_place(x.dtype):
-            torch.addmm(total_VH, left, x, out_dtype=total_VH.dtype, out=total_VH)
-        else:
+        if not _writes_wide(x.dtype):
             for part in range(0, len(total_VH), _COLUMNS_AT_ONCE):
                 own = slice(part, part + _COLUMNS_AT_ONCE)
-                total_VH[own] += torch.mm(left[own], x, out_dtype=total_VH.dtype)
+                product = torch.mm(left[own], x, out_dtype=total_VH.dtype)
+                total_VH[own] = product if first else product.add_(total_VH[own])
+        elif first:
+            torch.mm(left, x, out_dtype=total_VH.dtype, out=total_VH)
+        else:
+            torch.addmm(total_VH, left, x, out_dtype=total_VH.dtype, out=total_VH)
     elif first:
         total_VH.copy_(torch.mm(left, x))
     else:
@@ -270,18 +271,19 @@ def _accumulate(total_VH: Tensor, d_logits: Tensor, x: Tensor, *, first: bool) -
 
 
 @cache
-def _adds_in_place(dtype: torch.dtype) -> bool:
-    """Whether this torch adds a half-precision product to a float32 matrix in place, as its documentation says.
+def _writes_wide(dtype: torch.dtype) -> bool:
+    """Whether this torch writes a half-precision product into a float32 matrix and adds one to it, as documented.
 
     It went wrong once (github.com/pytorch/pytorch/issues/154086), so it is tried before it is relied upon.
     """
     total = torch.full((16, 16), 0.5, device="cuda")
     left, right = (torch.ones((16, 16), dtype=dtype, device="cuda") for _ in range(2))
     try:
+        torch.mm(left, right, out_dtype=torch.float32, out=total)
         torch.addmm(total, left, right, out_dtype=torch.float32, out=total)
     except (RuntimeError, TypeError):
         return False
-    return bool((total == 16.5).all())
+    return bool((total == 32.0).all())
 
 
 def _chunks(

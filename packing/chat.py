@@ -1,27 +1,29 @@
 """Conversations as tokens and loss mask. The loss is taken of the last assistant turn alone, from its first token to
 its end token; the prompt is exactly what the template renders for generation.
 
-Prompt and response are tokenised apart, as they are when a model answers. Nothing stands after the end token.
+The response has the tokens that the whole text has behind those of the prompt. Where a tokenizer would join the two,
+the prompt keeps the tokens that a model is given, and the response is tokenised apart. Nothing stands after the end.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reasonmill.packing.response import THINK_CLOSE, THINK_OPEN, around_response, prompt_and_response
 from reasonmill.packing.template import ChatTemplate
 from reasonmill.packing.tokenizer import load_tokenizer, vocab_size
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_PLACEHOLDER = "\ue000response\ue001"  # private use area: in no template, and no template treats it specially
-_THINK_OPEN, _THINK_CLOSE = "<think>", "</think>"
+_QUESTION = (("user", "?"),)
 # With reasoning, for a template that begins it in the prompt.
-_SIMPLEST = (("user", "?"), ("assistant", f"{_THINK_OPEN}\n?\n{_THINK_CLOSE}\n\n!"))
+_SIMPLEST = (*_QUESTION, ("assistant", f"{THINK_OPEN}\n?\n{THINK_CLOSE}\n\n!"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +35,30 @@ class Encoded:
 
 
 class ChatEncoder:
-    """Encoder of one tokenizer folder: `tokenizer.json` and a chat template. Raises ValueError when one is missing, or
-    when they cannot encode the simplest conversation.
+    """Encoder of one tokenizer folder: `tokenizer.json` and a chat template. `date` (YYYY-MM-DD, else today) is what a
+    template is told that asks for the day.
+
+    Raises ValueError when one is missing, or when they cannot encode the simplest conversation.
     """
 
-    def __init__(self, tokenizer_dir: str | Path) -> None:
+    def __init__(self, tokenizer_dir: str | Path, *, date: str = "") -> None:
         self.folder = Path(tokenizer_dir)
         self._tokenizer = load_tokenizer(self.folder)
-        self._template = ChatTemplate(self.folder)
-        self._special = {
-            number for number, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
-        }
-        self._end_token_id = int(self.encode(_SIMPLEST).input_ids[-1])
+        self._template = ChatTemplate(self.folder, date=date)
+        self._special = np.zeros(vocab_size(self._tokenizer), np.bool_)
+        for number, token in self._tokenizer.get_added_tokens_decoder().items():
+            self._special[number] = token.special
+        _, simplest = prompt_and_response(self._template, _SIMPLEST, self.folder)
+        self._end_token_id, self._behind_end = self._ending()
+        # what the template writes around a response or its reasoning, and a response may therefore hold
+        own = self._specials(simplest)
+        self._own = frozenset(own[: len(own) - 1 - self._behind_end])
+        self.encode(_SIMPLEST)
 
     @property
     def vocab_size(self) -> int:
         """One more than the largest token id."""
-        return vocab_size(self._tokenizer)
+        return len(self._special)
 
     @property
     def end_token_id(self) -> int:
@@ -59,22 +68,23 @@ class ChatEncoder:
     def encode(self, messages: Sequence[tuple[str, str]]) -> Encoded:
         """Encode (role, content) turns that end with an assistant's.
 
-        Raises ValueError when the last turn is no assistant's, is empty or holds an end token, or, naming the folder,
-        when the template renders a conversation in which the prompt is not followed by the response and an end token.
+        Raises ValueError when the last turn is no assistant's, is empty or holds a special token, or, naming the
+        folder, when the template renders a conversation in which the response and its end do not follow the prompt.
         """
-        prompt, response = self._render(messages)
-        encode = self._tokenizer.encode
-        return self._joined(
-            encode(prompt, add_special_tokens=False).ids, encode(response, add_special_tokens=False).ids
-        )
+        prompt, response = prompt_and_response(self._template, messages, self.folder)
+        return self._joined(self._ids(prompt), self._ids(prompt + response), response)
 
     def encode_batch(self, conversations: Sequence[Sequence[tuple[str, str]]]) -> list[Encoded | ValueError]:
         """What `encode` returns or raises for each conversation, tokenised on all cores."""
-        rendered = [_or_refusal(self._render, messages) for messages in conversations]
-        texts = [text for pair in rendered if isinstance(pair, tuple) for text in pair]
+        rendered = [
+            _or_refusal(prompt_and_response, self._template, messages, self.folder) for messages in conversations
+        ]
+        pairs = [pair for pair in rendered if isinstance(pair, tuple)]
+        texts = [text for prompt, response in pairs for text in (prompt, prompt + response)]
         ids = iter([encoding.ids for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)])
         return [
-            _or_refusal(self._joined, next(ids), next(ids)) if isinstance(pair, tuple) else pair for pair in rendered
+            _or_refusal(self._joined, next(ids), next(ids), pair[1]) if isinstance(pair, tuple) else pair
+            for pair in rendered
         ]
 
     def first_retokenised(self, encoded: Encoded) -> int | None:
@@ -82,7 +92,7 @@ class ChatEncoder:
         first position that differs, as where a tokenizer joins the last of the prompt and the first of the response.
         """
         text = self._tokenizer.decode(encoded.input_ids.tolist(), skip_special_tokens=False)
-        again = np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, np.uint32)
+        again = np.array(self._ids(text), np.uint32)
         shorter = min(len(again), len(encoded.input_ids))
         differing = np.flatnonzero(again[:shorter] != encoded.input_ids[:shorter])
         if len(differing):
@@ -97,47 +107,45 @@ class ChatEncoder:
             for part, start in zip(np.split(encoded.input_ids, borders), [0, *borders.tolist()], strict=True)
         ]
 
-    def _joined(self, prompt_ids: list[int], response_ids: list[int]) -> Encoded:
-        end = len(response_ids)
-        while end and response_ids[end - 1] not in self._special:
-            end -= 1
-        if end < 2:
+    def _joined(self, prompt_ids: list[int], whole_ids: list[int], response: str) -> Encoded:
+        """Prompt and response up to its end token, in the tokens of both in one piece where these begin with those of
+        the prompt.
+        """
+        length = len(prompt_ids)
+        of_response = whole_ids[length:] if whole_ids[:length] == prompt_ids else self._ids(response)
+        ids = np.array(prompt_ids + of_response, np.uint32)
+        special = length + np.flatnonzero(self._special[ids[length:]])
+        end = int(special[-1 - self._behind_end]) if len(special) > self._behind_end else length
+        if end == length or ids[end] != self._end_token_id:
+            raise ValueError(f"the chat template of {str(self.folder)!r} does not end this response as it ends others")
+        for number in ids[special[special < end]].tolist():
+            if number == self._end_token_id:
+                raise ValueError("the response holds the token that ends a turn: a model would learn to stop within it")
+            if number not in self._own:
+                token = self._tokenizer.id_to_token(number)
+                raise ValueError(f"the response holds {token!r}, a token that only a chat template writes")
+        target = np.zeros(end + 1, np.bool_)
+        target[length:] = True
+        return Encoded(input_ids=ids[: end + 1], target=target)
+
+    def _ending(self) -> tuple[int, int]:
+        """The token that ends a response wherever it stands, and how many special tokens follow it in the last turn:
+        some templates end the conversation as well.
+        """
+        last = self._specials(around_response(self._template, _QUESTION)[1])
+        between = _or_refusal(around_response, self._template, _QUESTION, _QUESTION)
+        following = last if isinstance(between, ValueError) else self._specials(between[1])
+        both = [a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(last, following, strict=False))]
+        if not last:
             raise ValueError(f"the chat template of {str(self.folder)!r} ends no assistant turn with a special token")
-        if response_ids[end - 1] in response_ids[: end - 1]:
-            raise ValueError("the response holds the token that ends a turn: a model would learn to stop within it")
-        target = np.zeros(len(prompt_ids) + end, np.bool_)
-        target[len(prompt_ids) :] = True
-        return Encoded(input_ids=np.array(prompt_ids + response_ids[:end], np.uint32), target=target)
+        return (both or last)[-1], len(last) - len(both or last)
 
-    def _render(self, messages: Sequence[tuple[str, str]]) -> tuple[str, str]:
-        """Text that the model is given, and text that it is to write."""
-        if not messages or messages[-1][0] != "assistant":
-            last = messages[-1][0] if messages else None
-            raise ValueError(f"the conversation ends with a turn of {last!r}, expected 'assistant'")
-        if not messages[-1][1].strip():
-            raise ValueError("the conversation ends with an empty turn")
-        history, answer = list(messages[:-1]), messages[-1][1]
-        prompt = self._template.render(history, add_generation_prompt=True)
-        whole = self._template.render(messages, add_generation_prompt=False)
-        if whole.startswith(prompt) and (_THINK_CLOSE not in answer or _THINK_CLOSE in whole[len(prompt) :]):
-            return prompt, whole[len(prompt) :]
-        return prompt, self._restored(history, answer, prompt)
+    def _specials(self, text: str) -> list[int]:
+        return [number for number in self._ids(text) if self._special[number]]
 
-    def _restored(self, history: list[tuple[str, str]], answer: str, prompt: str) -> str:
-        """The response word for word, where the template drops the reasoning or starts it in the prompt."""
-        whole = self._template.render([*history, ("assistant", _PLACEHOLDER)], add_generation_prompt=False)
-        before, found, after = whole.partition(_PLACEHOLDER)
-        started = prompt.removeprefix(before) if prompt.startswith(before) else None
-        if found and started == "":
-            return answer + after
-        if found and started is not None and started.strip() == _THINK_OPEN and answer.startswith(_THINK_OPEN):
-            rest = answer.removeprefix(_THINK_OPEN)
-            return (rest.lstrip("\n") if started.endswith("\n") else rest) + after
-        raise ValueError(
-            f"the chat template of {str(self.folder)!r} does not begin a conversation with its prompt, or drops the "
-            f"reasoning of its last turn: the prompt ends {prompt[-40:]!r}, the conversation reads there "
-            f"{whole[max(0, len(prompt) - 40) : len(prompt) + 20]!r}"
-        )
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
 
 
 def _or_refusal(work: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R | ValueError:

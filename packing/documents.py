@@ -79,7 +79,7 @@ def pack_documents(
         max_wait_documents=settings.max_wait_documents,
     )
     unsynced = 0
-    for name, encoded in _encoded(documents, ChatEncoder(tokenizer_dir), findings, seen):
+    for name, encoded in _encoded(documents, ChatEncoder(tokenizer_dir, date=settings.date), findings, seen):
         if not writer.append(encoded.input_ids, encoded.target, document=name):
             findings.too_long.append(name)
             continue
@@ -116,7 +116,7 @@ def survey_documents(
     findings = _Findings()
 
     def lengths() -> Iterator[int]:
-        for name, encoded in _encoded(documents, ChatEncoder(tokenizer_dir), findings, seen):
+        for name, encoded in _encoded(documents, ChatEncoder(tokenizer_dir, date=settings.date), findings, seen):
             if len(encoded.input_ids) > settings.max_length:
                 findings.too_long.append(name)
             else:

@@ -12,6 +12,7 @@
 | `published.json` | totals, the chain's last link, size of `chunks.jsonl`, if more will come, a seal | is replaced |
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,3 +37,24 @@ def next_link(link: str, body: dict[str, Any]) -> str:
 def seal(body: dict[str, Any]) -> str:
     """Checksum of `published.json` without its seal."""
     return str(xxhash.xxh3_64_hexdigest(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)))
+
+
+def parse_record(text: bytes, path: Path) -> dict[str, Any]:
+    """A JSON record of the file. Raises ValueError naming it for anything else."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"packed file {str(path)!r} is damaged: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"packed file {str(path)!r} is damaged: {value!r} is no record")
+    return value
+
+
+def parse_published(text: bytes, path: Path) -> dict[str, Any]:
+    """What `published.json` says, without its seal. Raises ValueError naming it where it is foreign or damaged."""
+    visible = parse_record(text, path)
+    if visible.get("format") != FORMAT:
+        raise ValueError(f"packed file {str(path)!r} has format {visible.get('format')!r}, expected {FORMAT}")
+    if visible.pop("seal", None) != seal(visible):
+        raise ValueError(f"packed file {str(path)!r} is damaged: wrong checksum")
+    return visible

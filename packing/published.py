@@ -4,17 +4,28 @@ checksum before it is first used, and a file that is short or altered is named i
 
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import orjson
 import xxhash
 from numpy.typing import NDArray
 
 from reasonmill.kernels.row_store import RowStore, row_store
-from reasonmill.packing.layout import CHUNKS, DATA_FILES, DOCUMENT, FIRST_LINK, FORMAT, PUBLISHED, ROW, next_link, seal
+from reasonmill.packing.layout import (
+    CHUNKS,
+    DATA_FILES,
+    DOCUMENT,
+    FIRST_LINK,
+    PUBLISHED,
+    ROW,
+    next_link,
+    parse_published,
+    parse_record,
+)
 
+_STORED = ("tokens.u32", "targets.bits", "documents.bin", "members.u32", "rows.bin")  # what rows are copied out of
 _LAZY = ("tokens.u32", "targets.bits")  # checked when a document first needs them; the other files at once
 _DTYPES: dict[str, Any] = {
     "tokens.u32": np.dtype("<u4"),
@@ -34,12 +45,13 @@ class PublishedFiles:
         self.folder = Path(folder)
         self.visible: dict[str, Any] = {}
         self.maps: dict[str, NDArray[Any]] = {name: np.zeros(0, _DTYPES[name]) for name in DATA_FILES}
-        self._published: bytes = b""
+        self._published: bytes | None = None
         self._link = FIRST_LINK
         self._chunks_read = 0
         self._sizes = dict.fromkeys(DATA_FILES, 0)
         self._chunk_ends: list[int] = []  # documents after each chunk
-        self.rows: RowStore = self._row_store()
+        self.row_store = self._row_store(self._sizes)
+        self._stored: list[tuple[Callable[[], int], int, str]] = []  # size that is, size that must be, name
         self._mapped: dict[str, mmap.mmap] = {}
         self._unchecked: dict[int, list[tuple[str, int, int, str]]] = {}  # chunk -> file, from, to, digest
 
@@ -54,16 +66,12 @@ class PublishedFiles:
         try:
             published = path.read_bytes()
         except FileNotFoundError:
-            if self._published:
+            if self._published is not None:
                 raise ValueError(f"packed file {str(path)!r} has gone") from None
             return False
         if published == self._published:
             return False
-        visible = _parse(published, path)
-        if visible.get("format") != FORMAT:
-            raise ValueError(f"packed file {str(path)!r} has format {visible.get('format')!r}, expected {FORMAT}")
-        if visible.pop("seal", None) != seal(visible):
-            raise ValueError(f"packed file {str(path)!r} is damaged: wrong checksum")
+        visible = parse_published(published, path)
         self._read_chunks(visible)
         self._published, self.visible = published, visible
         return True
@@ -76,12 +84,19 @@ class PublishedFiles:
             for chunk in np.unique(np.searchsorted(self._chunk_ends, documents, side="right")).tolist():
                 self._check_chunk(chunk)
 
-    def check_size(self, name: str) -> None:
-        """Check that a file is as long as its map: to read beyond the end would kill the process. Raises ValueError
-        naming one that was cut since.
+    def map_of(self, name: str) -> NDArray[Any]:
+        """The map of a file, which is as long as it was: to read beyond its end would kill the process. Raises
+        ValueError naming one that was cut since.
         """
         if name in self._mapped:
             self._check_size(name, self._sizes[name], self._mapped[name].size())
+        return self.maps[name]
+
+    def check_stored(self) -> None:
+        """As `map_of` for all files that rows are copied from; then `maps` and `row_store` may be read."""
+        for found, size, name in self._stored:
+            if found() < size:
+                self._check_size(name, size, found())
 
     def check_all(self) -> None:
         """Check every published byte now. Raises ValueError naming the damaged file."""
@@ -101,7 +116,7 @@ class PublishedFiles:
         link, sizes = self._link, dict(self._sizes)
         found: list[tuple[int, list[tuple[str, int, int, str]]]] = []
         for line in added.splitlines():
-            body = _parse(line, path)
+            body = parse_record(line, path)
             claimed = body.pop("link", None)
             link = next_link(link, body)
             if claimed != link:
@@ -128,14 +143,19 @@ class PublishedFiles:
                 self._check_size(name, size, os.fstat(file.fileno()).st_size)
                 mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
             self.maps[name] = np.frombuffer(mapped, _DTYPES[name])
-            if name in _LAZY:
-                self._mapped[name] = mapped
-        self.rows = self._row_store()
+            self._mapped[name] = mapped
+        self._stored = [(self._mapped[name].size, sizes[name], name) for name in _STORED if name in self._mapped]
+        self.row_store = self._row_store(sizes)
 
-    def _row_store(self) -> RowStore:
+    def _row_store(self, sizes: dict[str, int]) -> RowStore:
         documents, rows = self.maps["documents.bin"].view("<u8"), self.maps["rows.bin"].view("<u8")
         return row_store(
-            self.maps["tokens.u32"], documents.reshape(-1, 3), self.maps["members.u32"], rows.reshape(-1, 2)
+            self.maps["tokens.u32"],
+            self.maps["targets.bits"],
+            documents.reshape(-1, 3),
+            self.maps["members.u32"],
+            rows.reshape(-1, 2),
+            [(str(self.folder / name), sizes[name]) for name in _STORED if sizes[name]],
         )
 
     def _check_size(self, name: str, size: int, found: int) -> None:
@@ -163,13 +183,3 @@ def _open(path: Path) -> BinaryIO:
         return path.open("rb")
     except FileNotFoundError:
         raise ValueError(f"packed file {str(path)!r} is missing") from None
-
-
-def _parse(text: bytes, path: Path) -> dict[str, Any]:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"packed file {str(path)!r} is damaged: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"packed file {str(path)!r} is damaged: {value!r} is no record")
-    return value

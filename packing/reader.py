@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from reasonmill.packing.published import PublishedFiles
 
-IGNORED = -100  # label of a position that no loss is taken of (torch's cross_entropy default)
-
 
 @dataclass(frozen=True, kw_only=True)
 class PackedRow:
-    """One row of D documents and T tokens, T at most the set's `max_length`; nothing is padded.
+    """A row of D documents and T tokens, T at most the set's `max_length`, or several end to end; nothing is padded.
 
     `input_ids` int64[T]; `position_ids` int64[T], from 0 in each document; `labels` int64[T], already shifted: the next
     token of the same document where that is a target, else -100; `cu_seqlens` int32[D + 1]; `documents` their numbers.
@@ -89,12 +87,12 @@ class PackedReader:
     @property
     def tokens(self) -> NDArray[np.uint32]:
         """Ids of all published documents, a memory map; unchecked where no row or place was asked for."""
-        return self._files.maps["tokens.u32"]
+        return self._files.map_of("tokens.u32")
 
     @property
     def target_bits(self) -> NDArray[np.uint8]:
         """Which tokens are targets, a bit each: a memory map like `tokens`."""
-        return self._files.maps["targets.bits"]
+        return self._files.map_of("targets.bits")
 
     def refresh(self) -> bool:
         """See what was published meanwhile; whether there was anything. Raises ValueError naming a damaged file."""
@@ -106,10 +104,10 @@ class PackedReader:
 
     def places(self, index: int) -> RowPlaces:
         """Where the documents of row `index` lie, checked. Raises ValueError naming a damaged file."""
-        self._check_checksums(index)
-        self._files.check_size("tokens.u32")
-        self._files.check_size("targets.bits")
-        entries = self._files.maps["documents.bin"][self._members(index)]
+        self._files.check_stored()
+        members = self._members(index)
+        self._files.check_documents(members)
+        entries = self._files.maps["documents.bin"][members]
         return RowPlaces(
             first_token=entries["first_token"].astype(np.int64),
             first_mask_byte=entries["first_mask_byte"].astype(np.int64),
@@ -121,38 +119,44 @@ class PackedReader:
 
         Raises ValueError naming a damaged file, or an `out` that is too short.
         """
-        for index in indices:
-            self._check_checksums(index)
-        self._files.check_size("tokens.u32")
+        if out is None or not self._files.all_checked:
+            self._files.check_stored()
+            for index in indices:
+                self._files.check_documents(self._members(index))
         rows = np.asarray(indices, np.int64)
         if out is None:
             out = np.empty(int(self._files.maps["rows.bin"]["num_tokens"][rows].sum()), np.uint32)
-        return out[: self._files.rows.copy_rows(rows, out)]
+        try:
+            return out[: self._files.row_store.copy_rows(rows, out)]
+        except ValueError:
+            self._files.check_stored()  # names a file that was cut
+            raise
 
     def row(self, index: int) -> PackedRow:
         """Row `index`, 0 to `num_rows` - 1, read now. Raises ValueError naming a damaged file."""
-        places = self.places(index)
-        ends = np.cumsum(places.lengths)
-        input_ids = self.row_tokens([index]).astype(np.int64)
-        position_ids = np.arange(len(input_ids)) - np.repeat(ends - places.lengths, places.lengths)
-        labels = np.full(len(input_ids), IGNORED, np.int64)
-        bits = self.target_bits
-        for end, first_byte, length in zip(
-            ends.tolist(), places.first_mask_byte.tolist(), places.lengths.tolist(), strict=True
-        ):
-            target = np.unpackbits(bits[first_byte : first_byte + (length + 7) // 8], count=length, bitorder="little")
-            start = end - length
-            np.copyto(labels[start : end - 1], input_ids[start + 1 : end], where=target[1:].view(np.bool_))
+        return self.rows([index])
+
+    def rows(self, indices: Sequence[int]) -> PackedRow:
+        """Rows end to end, as if they were one: T and D are those of all of them. Raises ValueError as `row`."""
+        self._files.check_stored()
+        members = [self._members(index) for index in indices]
+        documents = members[0] if len(members) == 1 else np.concatenate([np.zeros(0, np.uint32), *members])
+        self._files.check_documents(documents)
+        cu_seqlens = np.zeros(len(documents) + 1, np.int32)
+        np.cumsum(self._files.maps["documents.bin"]["length"][documents], out=cu_seqlens[1:])
+        input_ids, position_ids, labels = np.empty((3, int(cu_seqlens[-1])), np.int64)
+        self._files.row_store.label_rows(np.asarray(indices, np.int64), input_ids, position_ids, labels)
         return PackedRow(
             input_ids=input_ids,
             position_ids=position_ids,
             labels=labels,
-            cu_seqlens=np.concatenate(([0], ends)).astype(np.int32),
-            documents=tuple(self._members(index).tolist()),
+            cu_seqlens=cu_seqlens,
+            documents=tuple(documents.tolist()),
         )
 
     def row_targets(self, index: int) -> int:
         """Number of tokens of a row that the loss is taken of; reads no tokens."""
+        self._files.check_stored()
         return int(self._files.maps["rows.bin"][index]["num_targets"])
 
     def lengths_of(self, index: int) -> NDArray[np.int64]:
@@ -164,6 +168,7 @@ class PackedReader:
         """Of the first rows (None: all), int64 each: tokens, and the sum of their documents' squared lengths; what
         `balance.RowCost` needs. Reads no tokens.
         """
+        self._files.check_stored()
         rows = self._files.maps["rows.bin"][: self.num_rows if num_rows is None else num_rows]
         if not len(rows):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -176,13 +181,9 @@ class PackedReader:
     def names_of(self, index: int) -> list[str]:
         """Names of the documents of a row, in their order there."""
         if len(self._names) < self.num_documents:
-            self._names = bytes(self._files.maps["names.jsonl"]).splitlines()
+            self._names = bytes(self._files.map_of("names.jsonl")).splitlines()
+        self._files.check_stored()
         return [orjson.loads(self._names[number]) for number in self._members(index)]
-
-    def _check_checksums(self, index: int) -> None:
-        """Before tokens of row `index` are read."""
-        if not self._files.all_checked or not 0 <= index < self.num_rows:
-            self._files.check_documents(self._members(index))
 
     def _members(self, index: int) -> NDArray[np.uint32]:
         if not 0 <= index < self.num_rows:

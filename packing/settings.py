@@ -1,6 +1,7 @@
 """Settings of packing, checked once on construction."""
 
 from dataclasses import dataclass
+from datetime import date
 
 _MAX_CAPACITY = 2**31 - 1  # lengths and offsets inside a row are int32
 
@@ -10,6 +11,7 @@ class PackSettings:
     """How accepted samples become rows of tokens (arXiv 2505.14464 section 3.1: 32k rows, longer samples excluded)."""
 
     tokenizer: str = ""  # folder of a Hugging Face tokenizer with a chat template; a run needs one
+    date: str = ""  # day that a chat template is told which asks for it, YYYY-MM-DD; empty: that of the packing
     max_length: int = 32768  # tokens of a row, and of the longest sample kept
     packing: bool = True  # false: a row is one sample, however short; nothing is padded (arXiv 2504.17565 stage II)
     window_documents: int = 1024  # samples planned together; 1024 fills within 0.02 % of planning all at once
@@ -29,6 +31,8 @@ class PackSettings:
         return not self.teachers or teacher in self.teachers
 
     def __post_init__(self) -> None:
+        if self.date and not _is_day(self.date):
+            raise ValueError(f"date: {self.date!r} is no day as 2025-05-31 is")
         if not 1 <= self.max_length <= _MAX_CAPACITY:
             raise ValueError(f"max_length: {self.max_length} is outside [1, {_MAX_CAPACITY}]")
         if self.window_documents < 1:
@@ -39,3 +43,10 @@ class PackSettings:
             raise ValueError(f"max_wait_documents: {self.max_wait_documents} is negative")
         if not 0.0 <= self.max_wait_s < float("inf"):
             raise ValueError(f"max_wait_s: {self.max_wait_s} is outside [0, inf)")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return str(date.fromisoformat(text)) == text
+    except ValueError:
+        return False

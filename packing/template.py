@@ -10,17 +10,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+# What an expression of a template raises besides Jinja's own errors: of Python's operators and methods.
+_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
 class ChatTemplate:
-    """The default chat template of a tokenizer folder. Raises ValueError naming the folder when it has none."""
+    """The default chat template of a tokenizer folder, told that it is `date` (YYYY-MM-DD; empty: today) all along.
 
-    def __init__(self, folder: Path) -> None:
+    Raises ValueError naming the folder when it has none.
+    """
+
+    def __init__(self, folder: Path, *, date: str = "") -> None:
         self._folder = folder
         config = _read_config(folder / "tokenizer_config.json")
         self._tokens = {name: _text_of(config[name]) for name in _SPECIAL_NAMES if config.get(name) is not None}
-        self._compiled = _compile(_find_template(folder, config), folder)
+        now = datetime.fromisoformat(date) if date else datetime.now()
+        self._compiled = _compile(_find_template(folder, config), folder, now)
 
     def render(self, messages: Sequence[tuple[str, str]], *, add_generation_prompt: bool) -> str:
         """Text of (role, content) turns. Raises ValueError with the template's own complaint."""
@@ -37,7 +43,7 @@ class ChatTemplate:
                     **self._tokens,
                 )
             )
-        except TemplateError as error:
+        except (TemplateError, *_ERRORS) as error:
             raise ValueError(f"the chat template of {str(self._folder)!r} refuses the conversation: {error}") from None
 
 
@@ -46,7 +52,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         return {}
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, or no UTF-8
         raise ValueError(f"tokenizer file {str(path)!r} is not JSON: {error}") from None
     if not isinstance(config, dict):
         raise ValueError(f"tokenizer file {str(path)!r} holds {type(config).__name__}, expected keys and values")
@@ -61,16 +67,20 @@ def _find_template(folder: Path, config: dict[str, Any]) -> str:
     """`chat_template.jinja`, else `chat_template` of the configuration (of several the one called default)."""
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        try:
+            return file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"chat template {str(file)!r} is no UTF-8: {error}") from None
     found = config.get("chat_template")
     if isinstance(found, list):
-        found = {entry["name"]: entry["template"] for entry in found}.get("default")
+        named = (entry for entry in found if isinstance(entry, dict) and entry.get("name") == "default")
+        found = next(named, {}).get("template")
     if not isinstance(found, str):
         raise ValueError(f"tokenizer folder {str(folder)!r} has no chat template")
     return found
 
 
-def _compile(source: str, folder: Path) -> Any:
+def _compile(source: str, folder: Path, now: datetime) -> Any:
     import jinja2.ext
     from jinja2.exceptions import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -98,8 +108,8 @@ def _compile(source: str, folder: Path) -> Any:
     )
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    environment.globals["strftime_now"] = now.strftime
     try:
         return environment.from_string(source)
-    except TemplateError as error:
+    except (TemplateError, RecursionError) as error:
         raise ValueError(f"the chat template of {str(folder)!r} is not valid: {error}") from None

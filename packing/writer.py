@@ -17,7 +17,18 @@ import orjson
 import xxhash
 from numpy.typing import NDArray
 
-from reasonmill.packing.layout import CHUNKS, DATA_FILES, DOCUMENT, FIRST_LINK, FORMAT, PUBLISHED, ROW, next_link, seal
+from reasonmill.packing.layout import (
+    CHUNKS,
+    DATA_FILES,
+    DOCUMENT,
+    FIRST_LINK,
+    FORMAT,
+    PUBLISHED,
+    ROW,
+    next_link,
+    parse_published,
+    seal,
+)
 from reasonmill.packing.stream import MIN_FILL, Row, RowPacker
 
 _TOTALS = ("num_documents", "num_rows", "num_tokens", "num_targets", "num_row_tokens")
@@ -196,7 +207,7 @@ class PackedWriter:
         path = self.folder / PUBLISHED
         if not path.exists():
             return
-        visible = orjson.loads(path.read_bytes())
+        visible = parse_published(path.read_bytes(), path)
         for name in ("num_documents", "num_rows"):
             if visible[name] > state[name]:
                 raise ValueError(

@@ -1,6 +1,9 @@
-"""The head's loss, forward and backward, at the shapes of Qwen2.5: time and memory beside every other there is."""
+"""The head's loss, forward and backward, at the shapes of Qwen2.5: time and memory beside every other there is.
 
-from collections.abc import Callable, Iterator
+QuACK compiles for long and in its own way: it has a part of its own (loss_quack.py), which cannot take this one along.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,16 +29,17 @@ def measure(dry_run: bool) -> Iterator[Figure | str]:
     yield from _matmul_rate(device, dry_run)
     for shape, (width, columns) in shapes.items():
         for num_rows in (8,) if dry_run else (2048, 16384):
-            hidden, head, labels = _inputs(num_rows, width, columns, device)
+            hidden, head, labels = inputs(num_rows, width, columns, device)
             yield from _correct(hidden[:64], head, labels[:64])
-            yield from _contest(f"{shape}_{num_rows}", hidden, head, labels, dry_run)
+            yield from contest(f"{shape}_{num_rows}", CONTESTANTS, hidden, head, labels, dry_run)
             del hidden, head, labels
     width, columns = next(iter(shapes.values()))
-    yield from _sweep_budget(*_inputs(8 if dry_run else 16384, width, columns, device), dry_run)
+    yield from _sweep_budget(*inputs(8 if dry_run else 16384, width, columns, device), dry_run)
     yield from _sweep_rows(columns, device, dry_run)
 
 
-def _inputs(num_rows: int, width: int, columns: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def inputs(num_rows: int, width: int, columns: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Hidden states, head and labels, all of them targets."""
     generator = torch.Generator(device).manual_seed(7)
     kind = torch.float32 if device.type == "cpu" else torch.bfloat16
     hidden = torch.randn((num_rows, width), generator=generator, device=device).to(kind)
@@ -44,7 +48,8 @@ def _inputs(num_rows: int, width: int, columns: int, device: torch.device) -> tu
     return hidden.requires_grad_(), head.requires_grad_(), labels
 
 
-def _ours(hidden: Tensor, head: Tensor, labels: Tensor, **options: Any) -> Tensor:
+def ours(hidden: Tensor, head: Tensor, labels: Tensor, **options: Any) -> Tensor:
+    """The loss that all others are held against."""
     return linear_cross_entropy(
         hidden, head, labels, num_targets=len(labels), rows=cross_entropy_rows, reduction="sum", **options
     )
@@ -63,26 +68,18 @@ def _liger(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
     return loss
 
 
-def _quack(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
-    from quack.linear_cross_entropy import chunked_linear_cross_entropy
-
-    loss: Tensor = chunked_linear_cross_entropy(hidden, head, labels, reduction="sum")
-    return loss
-
-
 CONTESTANTS: dict[str, Loss] = {
-    "ours": _ours,
+    "ours": ours,
     "all_logits": linear_cross_entropy_reference,
     "torch_chunked": _torch_chunked,
     "liger": _liger,
-    "quack": _quack,
 }
 
 
 def _correct(hidden: Tensor, head: Tensor, labels: Tensor) -> Iterator[Figure]:
     """Relative error of our gradients against float32 on the same numbers."""
     rows = hidden.detach().requires_grad_()
-    _ours(rows, head, labels).backward()
+    ours(rows, head, labels).backward()
     mine, mine_head = rows.grad, head.grad
     head.grad = None
     wide, wide_head = rows.detach().float().requires_grad_(), head.detach().float().requires_grad_()
@@ -92,12 +89,16 @@ def _correct(hidden: Tensor, head: Tensor, labels: Tensor) -> Iterator[Figure]:
         yield Figure(name=f"error_of_{name}_{head.shape[1]}", value=error, unit="relative", better="lower", target=1e-2)
 
 
-def _contest(name: str, hidden: Tensor, head: Tensor, labels: Tensor, dry_run: bool) -> Iterator[Figure | str]:
+def contest(
+    name: str, contestants: Mapping[str, Loss], hidden: Tensor, head: Tensor, labels: Tensor, dry_run: bool
+) -> Iterator[Figure | str]:
+    """Time and memory of forward and backward of each, and how `ours` compares."""
+
     def step(loss: Loss) -> None:
         hidden.grad = head.grad = None
         loss(hidden, head, labels).backward()
 
-    runs = {one: partial(step, loss) for one, loss in CONTESTANTS.items()}
+    runs = {one: partial(step, loss) for one, loss in contestants.items()}
     found = timed(runs, rounds=2 if dry_run else 3)
     flops = 6 * hidden.numel() * len(head)
     for one in found.seconds:
@@ -120,7 +121,7 @@ def _contest(name: str, hidden: Tensor, head: Tensor, labels: Tensor, dry_run: b
 def _sweep_budget(hidden: Tensor, head: Tensor, labels: Tensor, dry_run: bool) -> Iterator[Figure | str]:
     def step(logits_bytes: int) -> None:
         hidden.grad = head.grad = None
-        _ours(hidden, head, labels, logits_bytes=logits_bytes).backward()
+        ours(hidden, head, labels, logits_bytes=logits_bytes).backward()
 
     budgets = (1, 2) if dry_run else (256, 512, 1024, 2048, 5120)
     found = timed({str(mib): partial(step, mib * 2**20) for mib in budgets}, rounds=2 if dry_run else 3)

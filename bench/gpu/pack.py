@@ -76,5 +76,8 @@ def measure(dry_run: bool) -> Iterator[Figure | str]:
     yield from alone.remarks()
     if not alone.seconds:
         return
+    if "empty_launch" in found.seconds:
+        over = alone.best("device") / found.best("empty_launch")
+        yield Figure(name="device_over_empty_launch", value=over, unit="x", better="lower", target=1.5, detail=detail)
     yield Figure(name="device_us", value=alone.best("device") * 1e6, unit="us", better="lower", detail=detail)
     yield Figure(name="device_gb_s", value=moved / alone.best("device") / 1e9, unit="GB/s", detail=detail)

@@ -1,9 +1,11 @@
 """One part of the GPU check: figures and remarks as JSON lines on standard output, each as soon as it is known."""
 
 import argparse
+import json
 import re
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +13,9 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-import orjson
-
 from reasonmill.bench.figure import Figure
 
+_TESTS_S = 120.0  # that a file of tests may take, of the part's 140
 ROOT = Path(__file__).resolve().parents[2]
 Told = Figure | str  # a remark is a sentence: what could not be measured, and why
 
@@ -31,7 +32,7 @@ def main() -> int:
         told = import_module(f"reasonmill.bench.gpu.{options.part}").measure(options.dry_run)
     for one in told:
         line = {"remark": one} if isinstance(one, str) else {"figure": asdict(one) | {"met": one.met}}
-        print(orjson.dumps(line).decode(), flush=True)
+        print(json.dumps(line), flush=True)
     return 0
 
 
@@ -43,11 +44,7 @@ def _tests(dry_run: bool) -> Iterator[Told]:
     chosen = ["-k", "is_not_a_number"] if dry_run else ["-m", "gpu", "-W", "default"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen]
     with ThreadPoolExecutor(len(files)) as pool:
-        runs = list(
-            pool.map(
-                lambda path: subprocess.run([*command, str(path)], cwd=ROOT, capture_output=True, text=True), files
-            )
-        )
+        runs = list(pool.map(lambda path: _run([*command, str(path)]), files))
     counts: Counter[str] = Counter()
     for done in runs:
         for count, kind in re.findall(
@@ -62,6 +59,20 @@ def _tests(dry_run: bool) -> Iterator[Told]:
         yield f"{path.name}: {done.stdout[-3000:]}{done.stderr[-1000:]}"
     if broken:
         raise SystemExit(1)
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """One that takes too long is ended and has failed; what it said until then is kept."""
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        timer = threading.Timer(_TESTS_S, process.kill)
+        timer.start()
+        try:
+            stdout, stderr = process.communicate()
+        finally:
+            timer.cancel()
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 if __name__ == "__main__":

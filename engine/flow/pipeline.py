@@ -196,7 +196,7 @@ def _open_packing(folder: Path, recipe: Recipe, state: dict[str, Any] | None) ->
     from reasonmill.packing.chat import ChatEncoder  # only a recipe that packs needs tokenizers
 
     assert recipe.pack is not None, "packing is opened only for a recipe that packs"
-    return PackingSink(folder, recipe.pack, ChatEncoder(recipe.pack.tokenizer), state)
+    return PackingSink(folder, recipe.pack, ChatEncoder(recipe.pack.tokenizer, date=recipe.pack.date), state)
 
 
 async def _tick(telemetry: Telemetry, show: Callable[[], None]) -> None:

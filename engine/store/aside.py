@@ -39,6 +39,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield from _written_aside(target)
     except OSError as error:
+        if error.errno is None:  # a sentence of ours about a file that was read meanwhile
+            raise
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 

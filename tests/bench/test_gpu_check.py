@@ -23,7 +23,7 @@ def test_every_part_runs_dry_and_one_file_holds_what_was_measured(tmp_path, caps
     measured = {figure["name"] for stage in record["stages"].values() for figure in stage}
     assert {"passed_tests", "launch_us", "device_us", "tiny_8_ours_ms", "error_of_head_16", "norm_step_ms"} <= measured
     assert {"tiny_over_matrix", "grouped_sdpa_ms"} <= measured
-    assert find_spec("quack") or any("quack" in remark for remark in record["parts"]["loss"]["remarks"])
+    assert find_spec("quack") or any("quack" in remark for remark in record["parts"]["loss_quack"]["remarks"])
     assert "loss: ok" in capsys.readouterr().out
 
 

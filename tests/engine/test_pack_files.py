@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import orjson
 import pytest
 import zstandard
@@ -84,6 +87,42 @@ def test_many_unreadable_rows_are_an_error_that_says_where_to_look(tmp_path, set
     path = write(tmp_path / "d.jsonl", [shard_row(1), b"{\n", {"messages": [{"role": "user"}], "response": "x"}, {}])
     with pytest.raises(ValueError, match=r"3 of 4 dataset rows cannot be read: see .*removed\.jsonl"):
         pack_files([path], str(tmp_path / "packed"), settings)
+    assert len((tmp_path / "packed" / "removed.jsonl").read_bytes().splitlines()) == 3
+    assert PackedReader(tmp_path / "packed").num_rows == 0
+    mended = write(tmp_path / "mended.jsonl", [shard_row(1), shard_row(2)])
+    assert pack_files([mended], str(tmp_path / "packed"), settings)["samples"] == 2
+    assert PackedReader(tmp_path / "packed").num_documents == 2
+
+
+def test_an_input_that_is_not_there_is_named_and_nothing_else(tmp_path, settings, capsys):
+    command = ["pack", recipe(tmp_path, settings), "--input", str(tmp_path / "no.jsonl")]
+    for where in (["--dry-run"], ["--output-dir", str(tmp_path / "o")]):
+        assert run_command([*command, *where]) != 0
+        assert capsys.readouterr().err == f"error: input file '{tmp_path}/no.jsonl' does not exist or is not a file\n"
+
+
+_FULL_DISK = """
+import resource, signal, sys
+from reasonmill.engine.cli import run_command
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(run_command(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 30000])
+def test_a_full_disk_is_told_with_the_folder_and_leaves_no_set(tmp_path, settings, limit):
+    data = write(tmp_path / "d.jsonl", [shard_row(number) for number in range(2000)])
+    arguments = ["pack", recipe(tmp_path, settings), "--input", data, "--output-dir", str(tmp_path / "o")]
+    command = [sys.executable, "-P", "-c", _FULL_DISK, str(limit), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert str(tmp_path / "o") in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "o" / "published.json").exists()
+    assert run_command(arguments) == 0
+    assert PackedReader(tmp_path / "o").num_documents == 2000
 
 
 def test_packing_needs_a_tokenizer(tmp_path):
@@ -156,10 +195,31 @@ def test_the_command_packs_only_where_it_is_told_to(tmp_path, settings, capsys):
     data = write(tmp_path / "d.jsonl", [shard_row(number) for number in range(20)])
     assert run_command(["pack", recipe(tmp_path, settings), "--input", data]) == 2
     assert "--output-dir is missing" in capsys.readouterr().err
+    assert run_command(["pack", recipe(tmp_path, settings), "--input", data, "--output-dir", ""]) == 2
+    assert "--output-dir is empty" in capsys.readouterr().err
     assert run_command(["pack", recipe(tmp_path, settings), "--input", data, "--output-dir", str(tmp_path / "o")]) == 0
     assert PackedReader(tmp_path / "o").num_documents == 20
     assert run_command(["pack", recipe(tmp_path, settings), "--input", data, "--output-dir", str(tmp_path / "o")]) == 2
     assert "holds a packed set already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["names.jsonl", "chunks.jsonl", "removed.jsonl"])
+def test_an_input_is_not_overwritten(tmp_path, settings, capsys, name):
+    folder = tmp_path / "o"
+    folder.mkdir()
+    data = write(folder / name, [shard_row(number) for number in range(20)])
+    before = (folder / name).read_bytes()
+    assert run_command(["pack", recipe(tmp_path, settings), "--input", data, "--output-dir", str(folder)]) == 2
+    assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert (folder / name).read_bytes() == before
+
+
+def test_a_day_in_a_recipe_or_override_is_text(tmp_path, settings, capsys):
+    path = recipe(tmp_path, settings)
+    data = write(tmp_path / "d.jsonl", [shard_row(number) for number in range(20)])
+    assert run_command(["pack", path, "--input", data, "--dry-run", "pack.date=2025-05-31"]) == 0
+    assert run_command(["pack", path, "--input", data, "--dry-run", "pack.date=2025-05-32"]) == 2
+    assert "date: '2025-05-32' is no day as 2025-05-31 is" in capsys.readouterr().err
 
 
 def test_progress_is_told_on_standard_error(tmp_path, settings, capsys, monkeypatch):

@@ -1,5 +1,7 @@
 """Every way of attention that runs here gives each document what it gets alone."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +64,45 @@ def test_each_document_attends_to_itself_alone(lengths, dtype, tolerance):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-3), (torch.bfloat16, 1e-2)], ids=str)
 def test_each_document_attends_to_itself_alone_on_a_gpu(lengths, dtype, tolerance):
     compare(lengths, "cuda", dtype, tolerance)
+
+
+def of_2_10(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None):
+    return by_torch(query, key, value, cu_seq_q, None, is_causal)
+
+
+def of_2_11(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, return_aux=None, scale=None, window_size=(-1, -1)):
+    return by_torch(query, key, value, cu_seq_q, scale, window_size == (-1, 0))
+
+
+def of_2_12(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale=None, window_size=(-1, -1), enable_gqa=False):
+    if enable_gqa:
+        key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
+    return by_torch(query, key, value, cu_seq_q, scale, window_size == (-1, 0))
+
+
+def by_torch(query, key, value, ends, scale, causal):
+    """What torch's kernel gives: heads of one number, [N, H, d] in and out."""
+    assert query.shape == key.shape == value.shape
+    assert causal
+    parts = [slice(start, end) for start, end in pairwise(ends.tolist())]
+    attended = torch.nn.functional.scaled_dot_product_attention
+    heads = [[x[part].transpose(0, 1) for x in (query, key, value)] for part in parts]
+    return torch.cat([attended(*own, is_causal=True, scale=scale).transpose(0, 1) for own in heads])
+
+
+@pytest.mark.parametrize("torchs_own", [of_2_10, of_2_11, of_2_12])
+@pytest.mark.parametrize("kv_heads", [HEADS, KV_HEADS])
+@pytest.mark.parametrize("scaling", [None, 0.1])
+def test_the_varlen_attention_of_any_torch_is_called_as_it_wants(monkeypatch, torchs_own, kv_heads, scaling):
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", torchs_own)
+    torch.manual_seed(4)
+    query, key, value = (torch.randn(1, heads, 25, WIDTH) for heads in (HEADS, kv_heads, kv_heads))
+    documents = documents_of(np.array([0, 3, 4, 25]))
+    found, expected = (
+        attend(None, query, key, value, None, documents=documents, scaling=scaling, way=way)[0]
+        for way in ("varlen_attn", "grouped_sdpa")
+    )
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_repeated_end_is_no_document():

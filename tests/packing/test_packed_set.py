@@ -171,6 +171,24 @@ def test_damage_to_tokens_is_found_when_a_row_is_read(tmp_path):
         reader.row(0)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is damaged"),
+        (b"[1]", "is no record"),
+        (b'{"format": 1, "num_documents": 3}', "wrong checksum"),
+        (b'{"version": 7}', "has format None, expected 1"),
+    ],
+)
+def test_a_foreign_file_in_its_place_is_named_to_reader_and_writer(tmp_path, content, told):
+    state = write(tmp_path / "p", range(20)).sync()
+    (tmp_path / "p" / PUBLISHED).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"published\.json' .*{told}"):
+        PackedReader(tmp_path / "p")
+    with pytest.raises(ValueError, match=rf"published\.json' .*{told}"):
+        PackedWriter(tmp_path / "p", max_length=MAX_LENGTH, state=state)
+
+
 def test_a_writer_names_the_file_that_is_shorter_than_its_state(tmp_path):
     writer = write(tmp_path / "p", range(20))
     state = writer.sync()
@@ -214,13 +232,34 @@ def test_a_copied_set_reads_the_same(tmp_path):
     assert rows(tmp_path / "copy") == rows(folder)
 
 
-def test_a_file_cut_short_under_a_reader_is_named_and_kills_nobody(tmp_path):
-    reader = PackedReader(finished(tmp_path / "p"))
-    reader.check_all()
-    with (tmp_path / "p" / "tokens.u32").open("ab") as file:
-        file.truncate(100)
-    with pytest.raises(ValueError, match=r"tokens\.u32' has 100 bytes, chunks\.jsonl names"):
-        reader.row(0)
+READS = {
+    "rows": lambda reader: reader.rows([0, reader.num_rows - 1]),
+    "row": lambda reader: reader.row(reader.num_rows - 1),
+    "row_tokens": lambda reader: reader.row_tokens([reader.num_rows - 1], np.zeros(MAX_LENGTH, np.uint32)),
+    "places": lambda reader: reader.places(0),
+    "tokens": lambda reader: reader.tokens.sum(),
+    "target_bits": lambda reader: reader.target_bits.sum(),
+    "row_sums": lambda reader: reader.row_sums(),
+    "row_targets": lambda reader: reader.row_targets(reader.num_rows - 1),
+    "names_of": lambda reader: reader.names_of(0),
+}
+# reads that touch one file alone; every other read may touch all but the names
+ALONE = {"tokens": "tokens.u32", "target_bits": "targets.bits"}
+
+
+@pytest.mark.parametrize("name", DATA_FILES)
+def test_a_file_cut_short_under_a_reader_is_named_and_kills_nobody(tmp_path, name):
+    for kind, read in READS.items():
+        folder = finished(tmp_path / kind)
+        reader = PackedReader(folder)
+        reader.check_all()
+        with (folder / name).open("ab") as file:
+            file.truncate(10)
+        if name == ALONE.get(kind, name) and (name != "names.jsonl" or kind == "names_of"):
+            with pytest.raises(ValueError, match=f"{name}' has 10 bytes, chunks.jsonl names"):
+                read(reader)
+        else:
+            read(reader)
 
 
 def test_row_tokens_and_places_are_those_of_the_row(tmp_path):
@@ -239,6 +278,19 @@ def test_row_tokens_and_places_are_those_of_the_row(tmp_path):
         reader.row_tokens([0], out[:2])
     with pytest.raises(IndexError, match=f"row {reader.num_rows} of {reader.num_rows}"):
         reader.row_tokens([0, reader.num_rows])
+
+
+def test_several_rows_are_their_rows_end_to_end(tmp_path):
+    reader = PackedReader(finished(tmp_path / "p"))
+    chosen = [3, 0, reader.num_rows - 1]
+    whole, parts = reader.rows(chosen), [reader.row(index) for index in chosen]
+    for name in ("input_ids", "position_ids", "labels"):
+        assert getattr(whole, name).tolist() == [x for part in parts for x in getattr(part, name).tolist()]
+    assert np.diff(whole.cu_seqlens).tolist() == [x for part in parts for x in np.diff(part.cu_seqlens).tolist()]
+    assert whole.documents == tuple(x for part in parts for x in part.documents)
+    assert len(reader.rows([]).input_ids) == 0
+    with pytest.raises(IndexError, match=f"row -1 of {reader.num_rows}"):
+        reader.rows([0, -1])
 
 
 def test_row_sums_are_those_of_the_rows_documents(tmp_path):

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasonmill.kernels.row_store import IGNORED
 from reasonmill.packing import pack_lengths
 from reasonmill.packing.dataset import PackedReader, PackedWriter
-from reasonmill.packing.reader import IGNORED
 from reasonmill.packing.settings import PackSettings
 from reasonmill.packing.stream import RowPacker
 from reasonmill.packing.survey import survey_lengths

@@ -14,6 +14,12 @@ def shown(console: Console, messages) -> str:
     return capture.get()
 
 
+def test_a_sample_does_not_command_the_terminal():
+    text = shown(Console(width=400), [("user", "a\x1b[2J\r\x07\tb"), ("assistant", "<think>\x9b1m</think>\x7f7")])
+    assert "a␛[2J␍␇" in text
+    assert "<think>\ufffd1m</think>␡7" in text
+
+
 MESSAGES = [("user", "What is 3 + 4? [bold]not markup[/bold]"), ("assistant", "<think>3 + 4 = 7</think>7")]
 
 

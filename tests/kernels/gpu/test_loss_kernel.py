@@ -23,12 +23,12 @@ def error(found, expected):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-@pytest.mark.parametrize("num_columns", [1, 7, 97, 300])
+@pytest.mark.parametrize("num_columns", [1, 7, 97, 190])
 def test_rows_lose_and_learn_like_their_twin(dtype, num_columns, device):
     generator = torch.Generator().manual_seed(num_columns)
-    logits = (torch.randn(5, num_columns, generator=generator) * 4).to(device, dtype)
-    labels = torch.randint(0, num_columns, (5,), generator=generator).to(device)
-    weights = torch.rand(5, generator=generator).to(device)
+    logits = (torch.randn(3, num_columns, generator=generator) * 4).to(device, dtype)
+    labels = torch.randint(0, num_columns, (3,), generator=generator).to(device)
+    weights = torch.rand(3, generator=generator).to(device)
     for softcap, smoothing in OPTIONS:
         kernel, twin = logits.clone(), logits.clone()
         options = {"softcap": softcap, "label_smoothing": smoothing, "gradient": True}
@@ -51,14 +51,14 @@ def test_a_label_that_is_no_column_is_not_a_number(device):
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("reduction", ["sum", "none"])
-@pytest.mark.parametrize("logits_bytes", [None, 2000])
+@pytest.mark.parametrize("logits_bytes", [None, 900])
 def test_the_loss_and_all_gradients_equal_the_twins(dtype, reduction, logits_bytes, device):
     generator = torch.Generator().manual_seed(3)
-    hidden, head, bias = (torch.randn(shape, generator=generator).to(dtype) for shape in ((23, 16), (97, 16), (97,)))
-    labels = torch.randint(0, 97, (23,), generator=generator)
-    labels[torch.rand(23, generator=generator) < 0.4] = IGNORED
-    weights = torch.rand(23, generator=generator)
-    upstream = torch.rand(23, generator=generator) if reduction == "none" else torch.tensor(2.5)
+    hidden, head, bias = (torch.randn(shape, generator=generator).to(dtype) for shape in ((13, 16), (97, 16), (97,)))
+    labels = torch.randint(0, 97, (13,), generator=generator)
+    labels[torch.rand(13, generator=generator) < 0.4] = IGNORED
+    weights = torch.rand(13, generator=generator)
+    upstream = torch.rand(13, generator=generator) if reduction == "none" else torch.tensor(2.5)
     for softcap, smoothing in OPTIONS:
         results = []
         for wide in (False, True):
