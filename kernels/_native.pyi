@@ -50,6 +50,14 @@ class NgramIndex:
     def item_offset(self) -> NDArray[np.uint64]: ...
     @property
     def item_grams(self) -> NDArray[np.uint32]: ...
+    def densest(
+        self,
+        texts: Sequence[str],
+        items: NDArray[np.int64],
+        weights: NDArray[np.uint32],
+        stretch: float,
+        table: NDArray[np.uint32],
+    ) -> NDArray[np.uint64]: ...
     def overlaps(
         self,
         offset: NDArray[np.int64],

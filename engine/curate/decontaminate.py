@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from reasonmill.engine.curate.decontamination_guard import guard, guard_ngrams
 from reasonmill.engine.curate.evaluation_item import EvaluationItem
 from reasonmill.engine.curate.evidence import longest_match
-from reasonmill.engine.curate.rarity import UNIT, item_ngrams, rarity, size_of
+from reasonmill.engine.curate.rarity import UNIT, item_ngrams, rarity
 from reasonmill.engine.curate.settings import DecontaminateSettings
-from reasonmill.engine.curate.stretch import densest_weight
 from reasonmill.kernels.corpus import Corpus
 from reasonmill.kernels.ngrams import Matches, NgramIndex
 from reasonmill.kernels.tokens import tokenize
@@ -113,28 +112,18 @@ class Evaluation:
         overlaps = self.index.overlaps(matches, weights, settings.least_share)
         is_short = self._num_tokens[overlaps.items] < settings.short_tokens
         least = np.where(is_short, settings.least_short_weight, settings.least_weight) * UNIT
-        hits = []
-        for row in np.flatnonzero(self._by_ngram[overlaps.items] & (overlaps.matched >= least)).tolist():
-            text, item = int(overlaps.texts[row]), int(overlaps.items[row])
-            weight = self._weight_in_a_stretch(text_at(text), item, weights)
-            share = weight / int(overlaps.totals[row])
-            if share >= settings.least_share and weight >= least[row]:
-                hits.append(Hit(text=text, item=item, rule="ngram", coverage=share))
+        rows = np.flatnonzero(self._by_ngram[overlaps.items] & (overlaps.matched >= least))
+        texts, items = overlaps.texts[rows], overlaps.items[rows]
+        close = self.index.densest([text_at(text) for text in texts.tolist()], items, weights, settings.stretch)
+        shares = close / overlaps.totals[rows]
+        hits = [
+            Hit(text=int(texts[at]), item=int(items[at]), rule="ngram", coverage=float(shares[at]))
+            for at in np.flatnonzero((shares >= settings.least_share) & (close >= least[rows])).tolist()
+        ]
         removed = np.zeros(len(matches.offset) - 1, np.bool_)
         removed[[hit.text for hit in hits]] = True
         guard_ngrams(num_texts, self.index.count_texts(matches.where(removed)), self.ngrams, settings)
         return hits
-
-    def _weight_in_a_stretch(self, text: str, item: int, weights: NDArray[np.uint32]) -> int:
-        num_tokens = int(self._num_tokens[item])
-        numbers = self.index.item_grams(item)
-        return densest_weight(
-            text,
-            self.index.grams[numbers],
-            weights[numbers],
-            size_of(num_tokens, self.settings),
-            int(self.settings.stretch * num_tokens),
-        )
 
 
 def contaminated(

@@ -94,6 +94,22 @@ class Index {
     return nb::make_tuple(pairs, sums);
   }
 
+  Out<uint64_t, 1> densest(nb::handle source, In<int64_t, 1> items, In<uint32_t, 1> weights, double stretch,
+                           In<uint32_t, 1> table) const {
+    const Texts texts(source);
+    std::vector<uint64_t> found(texts.views().size());
+    {
+      nb::gil_scoped_release release;
+      Scan scan;
+      NgramIndex::Probe probe;
+      for (size_t i = 0; i < found.size(); ++i) {
+        scan.read(texts.views()[i], table.data());
+        found[i] = index_->densest(scan, static_cast<size_t>(items.data()[i]), weights.data(), stretch, &probe);
+      }
+    }
+    return as_vector<uint64_t>(found);
+  }
+
  private:
   std::unique_ptr<NgramIndex> index_;
 };
@@ -196,6 +212,8 @@ NB_MODULE(_native, m) {
       .def_prop_ro("grams", &Index::grams, nb::rv_policy::move)
       .def_prop_ro("item_offset", &Index::item_offset, nb::rv_policy::move)
       .def_prop_ro("item_grams", &Index::item_grams, nb::rv_policy::move)
+      .def("densest", &Index::densest, "texts"_a, "items"_a, "weights"_a, "stretch"_a, "table"_a,
+           nb::rv_policy::move)
       .def("overlaps", &Index::overlaps, "offset"_a, "numbers"_a, "weights"_a, "least_share"_a);
   nb::class_<Corpus>(m, "Corpus")
       .def(nb::init<nb::handle, In<uint32_t, 1>, size_t, size_t, size_t, In<uint32_t, 1>, In<uint32_t, 1>,

@@ -55,6 +55,21 @@ def test_native_index_answers_as_its_twin(
         pairs, sums = twin.overlaps(matches.offset, matches.numbers, weights, least_share)
         assert np.array_equal(np.stack([found.texts, found.items, found.num_matched], axis=1), pairs)
         assert np.array_equal(np.stack([found.matched, found.totals], axis=1), sums)
+    pairs = [(text, item) for text in texts for item in range(len(items))]
+    of_texts, of_items = [text for text, _ in pairs], np.array([item for _, item in pairs], np.int64)
+    close = index.densest(of_texts, of_items, weights, 1.5)
+    assert np.array_equal(close, twin.densest(of_texts, of_items, weights, 1.5))
+
+
+def test_what_stands_far_apart_does_not_add_up() -> None:
+    index = NgramIndex(["a b c d e f g h"], ngram=2)
+    weights, item = np.ones(index.num_grams, np.uint32), np.zeros(1, np.int64)
+    near, far = "a b c x e f g", "a b c " + "x " * 20 + "e f g"
+    assert index.densest([near], item, weights, 2.0).tolist() == [4]
+    assert index.densest([far], item, weights, 2.0).tolist() == [2]
+    assert index.densest([far], item, weights, 20.0).tolist() == [4]
+    assert index.densest(["a b " * 9], item, weights, 2.0).tolist() == [1]
+    assert index.densest([], item[:0], weights, 2.0).tolist() == []
 
 
 def test_overlap_counts_distinct_ngrams_and_weighs_them() -> None:

@@ -45,6 +45,7 @@ NgramIndex::NgramIndex(const std::vector<TextView>& items, size_t ngram, size_t 
     item_tokens_.emplace_back(scan.tokens.data, scan.tokens.data + scan.tokens.size);
     const bool is_short = scan.tokens.size < short_tokens;
     const size_t n = is_short ? short_ngram_ : ngram_;
+    item_ngram_.push_back(n);
     const Hashes grams = grams_of(scan.tokens, n, &buffer);
     hashes[item].assign(grams.data, grams.data + grams.size);
     sort_unique(&hashes[item]);
@@ -156,6 +157,36 @@ void NgramIndex::find_items(const Scan& scan, uint64_t hash, size_t at, size_t l
     if (wanted.size() < least_tokens && wanted.size() != scan.tokens.size) continue;
     if (std::equal(wanted.begin(), wanted.end(), scan.tokens.data + at)) items->push_back(item);
   }
+}
+
+uint64_t NgramIndex::densest(const Scan& scan, size_t item, const uint32_t* weights, double stretch, Probe* probe) const {
+  const Hashes grams = grams_of(scan.tokens, item_ngram_[item], &probe->grams);
+  const uint32_t* first = item_grams_.data() + item_offset_[item];
+  const uint32_t* last = item_grams_.data() + item_offset_[item + 1];
+  const auto reach = static_cast<size_t>(stretch * static_cast<double>(item_tokens_[item].size()));
+  auto& [places, items, room, hits, within] = *probe;
+  places.resize(grams.size + 1);
+  const size_t found = isa().probe(grams.data, grams.size, filter_.data(), filter_.size() - 1, places.data());
+  hits.clear();
+  for (size_t hit = 0; hit < found; ++hit) {
+    const Slot* slot = find(grams.data[places[hit]]);
+    if (slot == nullptr) continue;
+    const uint32_t* at = std::lower_bound(first, last, slot->number);
+    if (at != last && *at == slot->number) hits.emplace_back(places[hit], static_cast<size_t>(at - first));
+  }
+  within.assign(static_cast<size_t>(last - first), 0);
+  uint64_t weight = 0;
+  uint64_t best = 0;
+  size_t oldest = 0;
+  for (const auto& [place, gram] : hits) {
+    if (within[gram]++ == 0) weight += weights[first[gram]];
+    while (place - hits[oldest].first > reach) {
+      const size_t left = hits[oldest++].second;
+      if (--within[left] == 0) weight -= weights[first[left]];
+    }
+    best = std::max(best, weight);
+  }
+  return best;
 }
 
 std::vector<Overlap> NgramIndex::overlaps(const int64_t* offset, const uint32_t* numbers, size_t num_texts,

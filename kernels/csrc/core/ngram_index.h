@@ -62,11 +62,17 @@ class NgramIndex {
     std::vector<uint32_t> places;
     std::vector<uint32_t> items;
     Buffer<uint64_t> grams;
+    std::vector<std::pair<size_t, size_t>> hits;  // place in the text, place among the item's n-grams
+    std::vector<uint32_t> within;
   };
 
   // Appends what a text that was read repeats. `grams` are the ngram()-grams of its tokens. Items of fewer than `least_tokens`
   // tokens are contained only where they are all of the text; items without tokens nowhere.
   void match(const Scan& scan, Hashes grams, size_t least_tokens, Probe* probe, BlockMatches* found) const;
+
+  // Greatest summed weight of distinct n-grams of an item that begin within `stretch` lengths of the item of each other in
+  // a text that was read. `weights` has one entry for each n-gram.
+  uint64_t densest(const Scan& scan, size_t item, const uint32_t* weights, double stretch, Probe* probe) const;
 
   // Pairs with matched >= least_share * total > 0, by text and item. `weights` has one entry for each n-gram.
   std::vector<Overlap> overlaps(const int64_t* offset, const uint32_t* numbers, size_t num_texts,
@@ -92,6 +98,7 @@ class NgramIndex {
   size_t short_ngram_;
   bool has_short_ = false;  // whether an item has short n-grams
   std::vector<std::vector<uint64_t>> item_tokens_;
+  std::vector<size_t> item_ngram_;  // tokens of the n-grams of each item
   std::vector<uint64_t> grams_;
   std::vector<uint64_t> item_offset_;
   std::vector<uint32_t> item_grams_;
