@@ -47,6 +47,7 @@ class Query:
     ground_truth: str | None = None
     test_case: dict[str, Any] | None = None
     instruction_constrain: dict[str, Any] | None = None
+    tags: dict[str, str] = field(default_factory=dict)  # label by name, as curation gave them
 
     @property
     def prompt(self) -> str:

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -62,6 +62,7 @@ _EXTRAS = {
     "transformers": "train",
     "deepspeed": "train",
     "sentence_transformers": "embed",
+    "faiss": "semantic",
     "reasoning_gym": "quickstart",
     "gguf": "smollm2",
 }  # which extra brings a package
@@ -132,6 +133,23 @@ def curate(options: argparse.Namespace, console: Console) -> int:
         curate_files(options.queries, options.against, options.output_dir, settings, category=options.category)
     )
     _print_counts(console, counts)
+    return DONE
+
+
+def calibrate(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill calibrate`."""
+    from reasonmill.engine.curate.calibrate import calibrate as find_profile
+    from reasonmill.engine.curate.calibrate import refusal
+    from reasonmill.engine.curate.settings import EmbeddingSettings
+
+    settings = _settings(EmbeddingSettings, options.overrides)
+    _keep([*options.queries, *options.against], [options.output])
+    limits = {"limit": options.limit, "max_flagged": options.max_flagged}
+    profile = asyncio.run(find_profile(options.queries, options.against, settings, **limits))
+    profile.write(options.output)
+    _print_counts(console, asdict(profile))
+    if why := refusal(profile, settings):
+        raise ValueError(why)
     return DONE
 
 

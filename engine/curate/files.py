@@ -13,16 +13,13 @@ from typing import Any
 import orjson
 
 from reasonmill.engine.curate.curator import curate
-from reasonmill.engine.curate.decontaminate import EvaluationItem
 from reasonmill.engine.curate.embedding_model import encoder_missing
-from reasonmill.engine.curate.embeddings import EmbeddingDecontaminator
 from reasonmill.engine.curate.evaluation import load_evaluation
+from reasonmill.engine.curate.refine import Refined, refined
 from reasonmill.engine.curate.settings import RULES, AgainstSettings, CurateSettings, Rule
 from reasonmill.engine.records import Query, Reject
 from reasonmill.engine.store.aside import whole_file
 from reasonmill.engine.store.readers import query_to_json, read_queries
-
-_CHUNK = 256  # queries of one embedding call
 
 
 async def curate_files(
@@ -44,11 +41,9 @@ async def curate_files(
     evaluation = load_evaluation((*settings.against, *(AgainstSettings(path=path, rules=rules) for path in against)))
     found, rejects = _read(queries, category)
     result = curate(found, evaluation, settings)
-    kept, close = await _compared(result.kept, evaluation, settings)
-    removed = [*rejects, *result.removed, *close]
-    counts = _counts(len(found) + len(rejects), kept, removed)
-    if missing:
-        counts["not_run"] = {"embedding": missing}
+    refinement = await refined(result.kept, evaluation, settings, log_dir=Path(output_dir) / "logs")
+    kept, removed = refinement.kept, [*rejects, *result.removed, *refinement.removed]
+    counts = _counts(len(found) + len(rejects), kept, removed) | _refinement_counts(refinement, missing)
     ids = {query.id for query in kept}
     variants = {id_: of for id_, of in result.variants.items() if id_ in ids and of in ids}
     _write(Path(output_dir), kept, removed, variants, counts)
@@ -104,23 +99,16 @@ def _repeated(item: Query, first: Query) -> Reject:
     return Reject(query_id=item.id, stage="read", reason="repeated_id", evidence={"prompt": item.prompt[:240]})
 
 
-async def _compared(
-    queries: list[Query], evaluation: Sequence[EvaluationItem], settings: CurateSettings
-) -> tuple[list[Query], list[Reject]]:
-    """The queries that the rule `embedding` keeps, and its removals."""
-    if not settings.embeddings.enabled or not any("embedding" in item.rules for item in evaluation):
-        return queries, []
-    kept: list[Query] = []
-    removed: list[Reject] = []
-    async with EmbeddingDecontaminator(evaluation, settings) as decontaminator:
-        for at in range(0, len(queries), _CHUNK):
-            chunk = queries[at : at + _CHUNK]
-            for query, reject in zip(chunk, await decontaminator.check(chunk), strict=True):
-                if reject is None:
-                    kept.append(query)
-                else:
-                    removed.append(reject)
-    return kept, removed
+def _refinement_counts(refinement: Refined, missing: str | None) -> dict[str, Any]:
+    """How many queries have each label, and what was not done."""
+    labels: dict[str, Counter[str]] = {}
+    for query in refinement.kept:
+        for name, label in query.tags.items():
+            labels.setdefault(name, Counter())[label] += 1
+    not_run: dict[str, Any] = {"embedding": missing} if missing else {}
+    not_run |= refinement.not_run
+    counts: dict[str, Any] = {"tags": {name: dict(sorted(count.items())) for name, count in labels.items()}}
+    return (counts if labels else {}) | ({"not_run": not_run} if not_run else {})
 
 
 def _counts(num_rows: int, kept: Sequence[Query], removed: Sequence[Reject]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Filters on single queries: each says why a text is removed and shows the evidence, or lets it pass.
 
 The order is fixed, so a text that fails several filters is always removed for the same reason: unicode_ratio, empty,
-incomplete, url, table, image_reference.
+incomplete, url, table, image_reference, too_long.
 """
 
 import re
@@ -77,6 +77,8 @@ def check(
         return Finding(reason="table", evidence={"kind": table[0], "matched": table[1][:_SHOWN]})
     if settings.drop_image_references and (match := _IMAGE.search(text)):
         return Finding(reason="image_reference", evidence={"matched": match[0][:_SHOWN]})
+    if settings.max_words is not None and num_words > settings.max_words:
+        return Finding(reason="too_long", evidence={"words": num_words, "text": text[:_SHOWN]})
     if is_incomplete is not None and is_incomplete(text):
         return Finding(reason="incomplete", evidence={"why": "judged", "text": text[-_SHOWN:]})
     return None

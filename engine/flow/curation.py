@@ -12,6 +12,7 @@ import xxhash
 
 from reasonmill.engine.curate.curator import curate
 from reasonmill.engine.curate.decontaminate import EvaluationItem
+from reasonmill.engine.curate.refine import refined
 from reasonmill.engine.curate.settings import CurateSettings
 from reasonmill.engine.flow.telemetry import Telemetry
 from reasonmill.engine.recipe import QueriesSettings
@@ -104,6 +105,7 @@ async def curate_once(
     curate_settings: CurateSettings,
     evaluation: list[EvaluationItem],
     telemetry: Telemetry,
+    log_dir: Path,
 ) -> int:
     """Number of queries left after the pass, which is made unless the journal has it."""
     known = dict(await journal.rows("SELECT key, value FROM meta WHERE key IN ('num_queries', 'inputs')"))
@@ -115,12 +117,15 @@ async def curate_once(
     with telemetry.work("curate", "whole input"):
         source = await asyncio.to_thread(read_input, paths, settings)
         result = await asyncio.to_thread(curate, source.queries, evaluation, curate_settings)
+        refinement = await refined(result.kept, [], curate_settings, log_dir=log_dir)  # embeddings: feeder
     statements = [Statement("DELETE FROM queries"), Statement("DELETE FROM rejects")]
-    statements.extend(ledger.insert_reject(reject) for reject in (*source.unreadable, *result.removed))
-    statements.extend(ledger.insert_query(ordinal, query) for ordinal, query in enumerate(result.kept))
+    statements.extend(
+        ledger.insert_reject(reject) for reject in (*source.unreadable, *result.removed, *refinement.removed)
+    )
+    statements.extend(ledger.insert_query(ordinal, query) for ordinal, query in enumerate(refinement.kept))
     statements.append(meta_statement("queries_in", len(source.queries) + len(source.unreadable)))
-    statements.append(meta_statement("num_queries", len(result.kept)))
+    statements.append(meta_statement("num_queries", len(refinement.kept)))
     statements.append(meta_statement("inputs", digests))
     await journal.say(*statements)
     await journal.flush()
-    return len(result.kept)
+    return len(refinement.kept)

@@ -107,7 +107,7 @@ async def _distil(run: Running, cohorts: list[Cohort]) -> None:
         try:
             evaluation = await asyncio.to_thread(load_evaluation, recipe.curate.against)
             num_queries = await curate_once(
-                journal, run.inputs.queries, recipe.queries, recipe.curate, evaluation, telemetry
+                journal, run.inputs.queries, recipe.queries, recipe.curate, evaluation, telemetry, paths.logs
             )
             check = None
             if recipe.curate.embeddings.enabled and any("embedding" in item.rules for item in evaluation):
