@@ -61,11 +61,11 @@ class DecontaminateSettings:
 
     ngram: int = 5  # tokens: words and mathematical signs
     short_ngram: int = 3  # of items of fewer than short_tokens tokens: one edit destroys five 5-grams of their few
-    short_tokens: int = 40  # `reasonmill bench decontaminate`: recall at 10 % word edits .98, .92 with 5-grams alone
+    short_tokens: int = 50  # `reasonmill bench decontaminate`: recall at 10 % word edits .98, .92 with 5-grams alone
     least_share: float = 0.3  # of an item's n-grams, weighted by rarity, in one stretch of a contaminated query
     stretch: float = 2.0  # longest such stretch, in lengths of the item: what lies scattered is no copy
     least_weight: float = 2.0  # and at least this many rare n-grams, or 1 / common_weight times as many common ones
-    least_short_weight: float = 1.0  # the same for items of short n-grams
+    least_short_weight: float = 1.25  # the same for items of short n-grams
     common_weight: float = 0.25  # of an n-gram made only of words that most problem statements use
     common_share: float = 0.001  # of the queries; an n-gram in more of them loses weight in proportion
     common_count: int = 20  # queries that an n-gram may always be in at full weight
@@ -104,7 +104,7 @@ class EmbeddingSettings:
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: the GPU where torch sees one
     dtype: Literal["float32", "bfloat16", "int8"] = "float32"  # bfloat16 moves a cosine by up to 0.005 (MiniLM);
     # int8 needs a profile, which is refused where it moves one near the threshold by more
-    batch_size: int = 16  # pieces of like length; TODO-MEASURE
+    batch_size: int = 32  # pieces of like length; a GPU wants hundreds
     cache: str | None = None  # folder that keeps the vectors of texts for later runs; None: kept nowhere
     max_restarts: int = 2  # of a dead encoder process, over the life of the decontaminator
     deadline_s: float = 600.0  # for one call's texts, after which the encoder counts as dead

@@ -25,9 +25,9 @@ def encoder() -> WindowEncoder:
     return load_encoder(model_folder(None), "float32", "cpu", 8)
 
 
-def long_text(end: str) -> str:
+def long_text(end: str, parts: int = 4) -> str:
     rng = random.Random(5)
-    return "\n\n".join([*(" ".join(rng.sample(STORIES, 3)) for _ in range(4)), end])
+    return "\n\n".join([*(" ".join(rng.sample(STORIES, 3)) for _ in range(parts)), end])
 
 
 def likeness(encoder: WindowEncoder, text: str, question: str) -> float:
@@ -37,7 +37,7 @@ def likeness(encoder: WindowEncoder, text: str, question: str) -> float:
 def test_a_question_at_the_end_of_a_long_text_is_read(encoder: WindowEncoder) -> None:
     text = long_text(PARAPHRASE)
     num_tokens = len(encoder._tokens([text])[0])
-    assert num_tokens > 3 * encoder.room
+    assert num_tokens > 2 * encoder.room
     assert likeness(encoder, text, QUESTION) == pytest.approx(likeness(encoder, PARAPHRASE, QUESTION), abs=1e-4)
     assert likeness(encoder, text, QUESTION) > 0.9
     assert likeness(encoder, long_text("Where do the letters lie?"), QUESTION) < 0.6
@@ -56,7 +56,7 @@ def test_texts_that_fit_have_the_vectors_of_sentence_transformers(encoder: Windo
 def test_a_vector_is_the_same_bits_whatever_the_other_texts_are(encoder: WindowEncoder) -> None:
     rng = random.Random(7)
     words = " ".join(STORIES).split()
-    texts = [" ".join(rng.choices(words, k=rng.randrange(1, 60))) for _ in range(9)] + [long_text(QUESTION)]
+    texts = [" ".join(rng.choices(words, k=rng.randrange(1, 60))) for _ in range(7)] + [long_text(QUESTION, 2)]
     together = encoder.encode(texts)
     ends = np.cumsum(together.counts)
     apart = [encoder.encode([text]).vectors for text in texts]
