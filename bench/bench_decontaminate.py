@@ -28,7 +28,7 @@ from reasonmill.kernels.corpus import Corpus
 
 _SETTINGS = DecontaminateSettings()
 _SEEDS = {"ci": (101, 102, 103), "node": tuple(range(101, 121))}
-_EMBEDDED = {"ci": (100, 500), "node": (2000, 10_000)}  # items and clean queries that the rule embedding sees
+_EMBEDDED = {"ci": (60, 300), "node": (2000, 10_000)}  # items and clean queries that the rule embedding sees
 _TIMED = 10_000  # written queries of 900 bytes: real ones of the sets are a third as long, and open-r1's cost less then
 _TEXT_RULES = ("containment", "ngram")
 
