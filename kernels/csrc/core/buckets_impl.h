@@ -39,37 +39,37 @@ class BucketTable {
   std::vector<Slot> slots_;
 };
 
-template <typename Eligible, typename Key>
-void Bucketing::add(size_t num_tables, size_t threads, const Eligible& eligible, const Key& key,
+template <typename Key>
+void Bucketing::add(size_t num_tables, size_t threads, const std::vector<uint32_t>& texts, const Key& key,
                     const Claims& claims) {
   constexpr uint32_t kGroup = 0x80000000;
-  constexpr size_t kAhead = 16;  // texts; not tuned
+  constexpr uint32_t kAhead = 16;  // texts; not tuned
   const size_t base = pairs_.size();
   pairs_.resize(base + num_tables);
+  const auto count = static_cast<uint32_t>(texts.size());
   parallel_blocks(num_tables, 1, threads, [&](size_t number, size_t, size_t) {
     const auto table = static_cast<uint32_t>(number);
-    BucketTable buckets(num_texts_);
+    BucketTable buckets(count);                           // of places
     std::vector<uint32_t> first_of;                       // by group
     std::vector<std::pair<uint32_t, uint32_t>> members;  // group, text
     const auto key_of = [&](uint32_t holder) {
       return key(table, holder & kGroup ? first_of[holder & ~kGroup] : holder);
     };
-    for (uint32_t text = 0; text < num_texts_; ++text) {
-      if (text + kAhead < num_texts_) buckets.prefetch(key(table, static_cast<uint32_t>(text + kAhead)));
-      if (!eligible(text)) continue;
-      const uint64_t own = key(table, text);
+    for (uint32_t place = 0; place < count; ++place) {
+      if (place + kAhead < count) buckets.prefetch(key(table, place + kAhead));
+      const uint64_t own = key(table, place);
       auto& slot = buckets.find(own, [&](uint32_t holder) { return key_of(holder) == own; });
       if (slot.holder == kNone) {
-        slot.holder = text;
+        slot.holder = place;
         continue;
       }
       if (!(slot.holder & kGroup)) {
         const auto group = static_cast<uint32_t>(first_of.size());
         first_of.push_back(slot.holder);
-        members.emplace_back(group, slot.holder);
+        members.emplace_back(group, texts[slot.holder]);
         slot.holder = kGroup | group;
       }
-      members.emplace_back(slot.holder & ~kGroup, text);
+      members.emplace_back(slot.holder & ~kGroup, texts[place]);
     }
     std::vector<size_t> offset(first_of.size() + 1);
     for (const auto& [group, text] : members) ++offset[group + 1];
