@@ -39,24 +39,45 @@ class BucketTable {
   std::vector<Slot> slots_;
 };
 
+// Places whose key may be that of another one. Two bitmaps of 16 bits for each text say where a key was met once, and
+// where again: they fit a cache, where a table of all texts does not, and few texts need the table then.
+template <typename KeyAt>
+std::vector<uint32_t> places_met_again(uint32_t count, const KeyAt& key_at) {
+  constexpr size_t kBits = 16;
+  std::vector<uint64_t> once(std::bit_ceil(count * kBits / 64 + 1));
+  std::vector<uint64_t> again(once.size());
+  const uint64_t mask = 64 * once.size() - 1;
+  for (uint32_t place = 0; place < count; ++place) {
+    const uint64_t at = key_at(place) & mask;
+    const uint64_t bit = uint64_t{1} << at % 64;
+    again[at / 64] |= once[at / 64] & bit;
+    once[at / 64] |= bit;
+  }
+  std::vector<uint32_t> places;
+  for (uint32_t place = 0; place < count; ++place) {
+    const uint64_t at = key_at(place) & mask;
+    if (again[at / 64] >> at % 64 & 1) places.push_back(place);
+  }
+  return places;
+}
+
 template <typename Key>
 void Bucketing::add(size_t num_tables, size_t threads, const std::vector<uint32_t>& texts, const Key& key,
                     const Claims& claims) {
   constexpr uint32_t kGroup = 0x80000000;
-  constexpr uint32_t kAhead = 16;  // texts; not tuned
   const size_t base = pairs_.size();
   pairs_.resize(base + num_tables);
   const auto count = static_cast<uint32_t>(texts.size());
   parallel_blocks(num_tables, 1, threads, [&](size_t number, size_t, size_t) {
     const auto table = static_cast<uint32_t>(number);
-    BucketTable buckets(count);                           // of places
+    const std::vector<uint32_t> places = places_met_again(count, [&](uint32_t place) { return key(table, place); });
+    BucketTable buckets(places.size());
     std::vector<uint32_t> first_of;                       // by group
     std::vector<std::pair<uint32_t, uint32_t>> members;  // group, text
     const auto key_of = [&](uint32_t holder) {
       return key(table, holder & kGroup ? first_of[holder & ~kGroup] : holder);
     };
-    for (uint32_t place = 0; place < count; ++place) {
-      if (place + kAhead < count) buckets.prefetch(key(table, place + kAhead));
+    for (const uint32_t place : places) {
       const uint64_t own = key(table, place);
       auto& slot = buckets.find(own, [&](uint32_t holder) { return key_of(holder) == own; });
       if (slot.holder == kNone) {

@@ -27,6 +27,12 @@ struct LongTexts {
   std::vector<uint64_t> keys;
 };
 
+// Brings the text into the cache, or its begin: strings lie anywhere, so that the hardware cannot foresee the next one.
+void ask_for(TextView text) {
+  constexpr size_t kLine = 64, kMost = 4096;  // bytes
+  for (size_t at = 0; at < std::min(text.length, kMost); at += kLine) __builtin_prefetch(text.bytes + at);
+}
+
 void add_long_texts(const std::vector<LongTexts>& blocks, size_t bands, Prints* prints) {
   for (const LongTexts& block : blocks) {
     prints->long_texts.insert(prints->long_texts.end(), block.texts.begin(), block.texts.end());
@@ -78,6 +84,7 @@ Prints read_corpus(const std::vector<TextView>& texts, const uint32_t* table, si
       space.slots.at_least(banding->permutations->padded);
     }
     for (size_t text = begin; text < end; ++text) {
+      if (text + 1 < end) ask_for(texts[text + 1]);
       Scan& scan = space.scan;
       scan.read(texts[text], table);
       std::copy_n(scan.key, 2, &prints.key[2 * text]);
