@@ -119,6 +119,11 @@ def _add_curate(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     command.add_argument("--output-dir", required=True, metavar="DIR")
     command.add_argument("--category", help="category of rows that name none")
+    command.add_argument(
+        "--index",
+        metavar="DIR",
+        help="what earlier calls kept: new queries are compared with it, then added (made if it is not there)",
+    )
     _add_section_settings(command, "curate")
     command.set_defaults(work=verbs.curate)
 

@@ -11,29 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reasonmill.kernels import characters, native_available, ngrams_reference
+from reasonmill.kernels.matches import Matches
 from reasonmill.kernels.texts import Texts, as_strings
+
+__all__ = ["Matches", "NgramIndex", "Overlaps"]
 
 if native_available:
     from reasonmill.kernels import _native
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Matches:
-    """Of N texts: the distinct known n-grams of text i are `numbers`[offset[i] : offset[i + 1]], ascending, uint32;
-    `offset` int64 [N + 1]. `contained` int64 [M, 2]: pairs (text, item), ascending, where the item's whole token
-    sequence stands in the text; items of fewer tokens than the corpus was told only where they are the whole text.
-    """
-
-    offset: NDArray[np.int64]
-    numbers: NDArray[np.uint32]
-    contained: NDArray[np.int64]
-
-    def where(self, chosen: NDArray[np.bool_]) -> "Matches":
-        """The same with nothing found in the other texts."""
-        counts = np.diff(self.offset)
-        offset = np.concatenate(([0], np.cumsum(np.where(chosen, counts, 0)))).astype(np.int64)
-        numbers = self.numbers[np.repeat(chosen, counts)]
-        return Matches(offset=offset, numbers=numbers, contained=self.contained[chosen[self.contained[:, 0]]])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

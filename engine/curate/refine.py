@@ -36,10 +36,15 @@ class Refined:
     not_run: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
+def works_on_all(settings: CurateSettings) -> bool:
+    """Whether a step is on that needs all queries at once; the rule `embedding` does not."""
+    return settings.semantic.enabled or settings.tags.any or settings.filters.ask_incomplete
+
+
 def has_work(settings: CurateSettings, evaluation: Sequence[EvaluationItem]) -> bool:
     """Whether `refined` would do anything."""
     compares = settings.embeddings.enabled and any("embedding" in item.rules for item in evaluation)
-    return compares or settings.semantic.enabled or settings.tags.any or settings.filters.ask_incomplete
+    return compares or works_on_all(settings)
 
 
 async def refined(

@@ -44,12 +44,12 @@ def test_native_index_answers_as_its_twin(
         assert np.array_equal(
             index.item_grams(item), twin.item_grams[int(twin.item_offset[item]) : int(twin.item_offset[item + 1])]
         )
-    read = corpus_reference.Corpus(texts, None, twin, least_tokens)
+    _, read = corpus_reference.read(texts, None, twin, least_tokens)
     weights = np.random.default_rng(1).integers(0, 5, index.num_grams).astype(np.uint32)
     for banding in (None, Banding(ngram=ngram, bands=2, rows=2)):
         matches = Corpus(texts, banding=banding, index=index, least_tokens=least_tokens, num_threads=2).matches
-        assert np.array_equal(matches.offset, read.match_offset)
-        assert np.array_equal(matches.numbers, read.match_numbers)
+        assert np.array_equal(matches.offset, read.offset)
+        assert np.array_equal(matches.numbers, read.numbers)
         assert np.array_equal(matches.contained, read.contained)
         found = index.overlaps(matches, weights, least_share)
         pairs, sums = twin.overlaps(matches.offset, matches.numbers, weights, least_share)
