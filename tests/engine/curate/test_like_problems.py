@@ -38,6 +38,14 @@ def test_terms_of_the_field_alone_do_not_fire(query: str, item: str) -> None:
     assert not found(query, item)
 
 
+def test_short_items_full_of_numbers_are_found_with_other_numbers() -> None:
+    item = "A ruler costs $2 and a marker costs $3. How much do 6 rulers and 8 markers cost?"
+    assert found("A ruler costs $5 and a marker costs $11.5. How much do 9 rulers and 12 markers cost?", item)
+    assert found("Solve: a ruler costs $51 and a marker costs $7. How much do 9 rulers and 1,250 markers cost?", item)
+    assert not found("A ruler costs $5 and a stapler costs $11.5. How much do 9 rulers and 12 staplers cost?", item)
+    assert not found("What is 17 + 4?", "What is 2 + 3?")
+
+
 @pytest.mark.parametrize(
     ("query", "item"),
     [
