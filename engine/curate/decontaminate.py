@@ -3,7 +3,8 @@
 - `containment`: the item's whole token sequence (words and mathematical signs, folded) stands in the query.
 - `ngram`: one stretch of the query holds at least `least_share` of the item's distinct n-grams, weighted by rarity. An
   n-gram made only of words that most problem statements use, or found in many queries, weighs less: templates alone
-  do not count. Short items are compared by shorter n-grams. What repeats an item whole but for its numbers is found too.
+  do not count. Short items are compared by shorter n-grams.
+  What repeats an item whole but for its numbers is found too.
 
 Texts are read once for both rules. If one item, n-gram or evaluation set takes away an implausible share of the
 queries, nothing is removed: it stops with an explanation, because a template or a training set among the evaluation
