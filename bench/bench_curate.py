@@ -10,7 +10,7 @@ from time import perf_counter, process_time
 import numpy as np
 from numpy.typing import NDArray
 
-from reasonmill.bench import curate_peers
+from reasonmill.bench import chinese, curate_peers
 from reasonmill.bench.curate_corpus import Planted, Writer, planted
 from reasonmill.bench.figure import Figure, Scale
 from reasonmill.bench.method import interleave
@@ -50,6 +50,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
             target=2.5 if kind == "dedup" else 1.5, detail={"bytes": _mean_bytes(corpus)},
         )  # fmt: skip
     yield from _quality(corpus, _verdicts(corpus.texts, None))
+    yield from chinese.recall()
     one, two = (_wall(lambda n=n: _verdicts(corpus.texts, index, n)) for n in (1, 2))  # type: ignore[misc]
     yield Figure(name="two_threads", value=one / two, unit="x", target=1.8)
 
