@@ -110,7 +110,8 @@ class Reading:
 
     @property
     def _is_repeated(self) -> NDArray[np.bool_]:
-        return self._first_with != np.arange(len(self._first_with))
+        repeated: NDArray[np.bool_] = self._first_with != np.arange(len(self._first_with))
+        return repeated
 
     @property
     def num_unreadable(self) -> int:
