@@ -148,12 +148,12 @@ def _unfit(reading: Reading) -> Iterator[Reject]:
 
 def _repeated(spool: Spool, number: int, first: int) -> Reject:
     """An id that was seen before: a copy where the question is the same, else a mistake in the input."""
-    item = spool.query(number)
-    if item.messages == spool.query(first).messages:
-        return Reject(
-            query_id=item.id, stage="curate", reason="exact_duplicate", evidence={"of": item.id, "match": "identical"}
-        )
-    return Reject(query_id=item.id, stage="read", reason="repeated_id", evidence={"prompt": item.prompt[:240]})
+    id_ = spool.id(number)
+    if spool.same_question(number, first):
+        same = {"of": id_, "match": "identical"}
+        return Reject(query_id=id_, stage="curate", reason="exact_duplicate", evidence=same)
+    prompt = spool.query(number).prompt[:240]
+    return Reject(query_id=id_, stage="read", reason="repeated_id", evidence={"prompt": prompt})
 
 
 async def _too_close(

@@ -171,14 +171,14 @@ def _repeated(reading: Reading) -> Iterator[Reject]:
     """
     suffix = 0
     for number, first in reading.repeated():
-        item = reading.spool.query(number)
-        while reading.has_id(name := f"{item.id}#{suffix}"):
+        spool, id_ = reading.spool, reading.spool.id(number)
+        while reading.has_id(name := f"{id_}#{suffix}"):
             suffix += 1
         suffix += 1
-        same = item.messages == reading.spool.query(first).messages
+        same = spool.same_question(number, first)
         yield Reject(
             query_id=name,
             stage="curate" if same else "read",
             reason="exact_duplicate" if same else "repeated_id",
-            evidence={"of": item.id} if same else {"id": item.id, "prompt": item.prompt[:200]},
+            evidence={"of": id_} if same else {"id": id_, "prompt": spool.query(number).prompt[:200]},
         )
