@@ -71,6 +71,7 @@ async def curate_files(
         decisions = reading.decide(earlier, inputs)
         counts = await _write(folder, reading, decisions, evaluation, settings, missing)
         reading.check_readable(settings.max_unreadable_share, "max_unreadable_share")
+        reading.remember()  # last: what failed is mended and said again, and must not meet itself
     return counts
 
 
