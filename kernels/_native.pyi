@@ -91,6 +91,7 @@ def read(
     NDArray[np.uint32],
     NDArray[np.int64],
 ]: ...
+def hints(texts: Texts) -> NDArray[np.uint8]: ...
 def duplicates(
     texts: Texts,
     keys: NDArray[np.uint64],

@@ -117,8 +117,8 @@ def removals(decisions: Decisions, queries: Texted, num_queries: int) -> Iterato
         match = "identical" if queries.text(number) == queries.text(original) else "normalised"
         yield _removed(queries, number, "exact_duplicate", {"of": queries.id(original), "match": match})
     for number in np.flatnonzero(duplicate & ~decisions.same_key).tolist():
-        original = queries.id(int(decisions.kept_as[number]))
-        alike = {"of": original, "jaccard": round(float(decisions.jaccard[number]), 4)}
+        like = queries.id(int(decisions.kept_as[number]))
+        alike: dict[str, object] = {"of": like, "jaccard": round(float(decisions.jaccard[number]), 4)}
         yield _removed(queries, number, "near_duplicate", alike)
     for number, found in decisions.contaminated.items():
         yield Reject(

@@ -74,6 +74,7 @@ async def curate_files(
         decisions = reading.decide(earlier, inputs)
         counts = await _write(folder, reading, decisions, evaluation, settings, missing)
         reading.check_readable(settings.max_unreadable_share, "max_unreadable_share")
+        reading.remember()  # last: what failed is mended and said again, and must not meet itself
     return counts
 
 
@@ -158,12 +159,12 @@ def _unfit(reading: Reading) -> Iterator[Reject]:
 
 def _repeated(spool: Spool, number: int, first: int) -> Reject:
     """An id that was seen before: a copy where the question is the same, else a mistake in the input."""
-    item = spool.query(number)
-    if item.messages == spool.query(first).messages:
-        return Reject(
-            query_id=item.id, stage="curate", reason="exact_duplicate", evidence={"of": item.id, "match": "identical"}
-        )
-    return Reject(query_id=item.id, stage="read", reason="repeated_id", evidence={"prompt": item.prompt[:240]})
+    id_ = spool.id(number)
+    if spool.same_question(number, first):
+        same = {"of": id_, "match": "identical"}
+        return Reject(query_id=id_, stage="curate", reason="exact_duplicate", evidence=same)
+    prompt = spool.query(number).prompt[:240]
+    return Reject(query_id=id_, stage="read", reason="repeated_id", evidence={"prompt": prompt})
 
 
 async def _too_close(

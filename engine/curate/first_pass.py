@@ -8,6 +8,7 @@ from reasonmill.engine.curate.filters import Finding
 from reasonmill.engine.curate.settings import CurateSettings
 from reasonmill.kernels import corpus
 from reasonmill.kernels.corpus import Banding
+from reasonmill.kernels.hints import hints
 from reasonmill.kernels.matches import Matches
 from reasonmill.kernels.prints import Prints
 
@@ -42,8 +43,8 @@ class FirstPass:
         self._matches.append(matches)
         settings, is_incomplete = self._settings.filters, self._is_incomplete
         return [
-            filters.check(text, words, settings, is_incomplete)
-            for text, words in zip(texts, prints.num_words.tolist(), strict=True)
+            filters.check(text, words, settings, is_incomplete, holds=holds)
+            for text, words, holds in zip(texts, prints.num_words.tolist(), hints(texts).tolist(), strict=True)
         ]
 
     def take_prints(self, *others: Prints) -> Prints:

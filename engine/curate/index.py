@@ -68,7 +68,10 @@ class Index:
 
     def __enter__(self) -> "Index":
         """Raises ValueError for a folder that is in use, of another version, or damaged."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise ValueError(f"index {str(self._folder)!r} is no folder") from None
         lock = self._stack.enter_context((self._folder / _LOCK).open("ab"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,6 +7,7 @@ what `FirstPass` keeps), and no text.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ class Reading:
         self._batch: list[Query] = []
         self._batch_texts: list[str] = []
         self._characters = 0
+        self._remember: Callable[[], None] = lambda: None
         self._ids: Strings
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
         self._first_with: NDArray[np.int64] = np.empty(0, np.int64)
@@ -110,7 +112,8 @@ class Reading:
 
     @property
     def _is_repeated(self) -> NDArray[np.bool_]:
-        return self._first_with != np.arange(len(self._first_with))
+        repeated: NDArray[np.bool_] = self._first_with != np.arange(len(self._first_with))
+        return repeated
 
     @property
     def num_unreadable(self) -> int:
@@ -127,8 +130,9 @@ class Reading:
             )
 
     def decide(self, index: Index | None = None, inputs: str = "") -> Decisions:
-        """What is kept of all that was read, beside what `index` knows; it then knows what is unique here, too.
-        `inputs` names what was read.
+        """What is kept of all that was read, beside what `index` knows; `inputs` names what was read.
+
+        `remember` tells the index what is unique here.
         """
         loose = np.array([category not in self._settings.number_guard for category in CATEGORIES], np.bool_)
         loose = loose[self.spool.categories]
@@ -151,8 +155,13 @@ class Reading:
             settled=is_known,
         )
         decisions = self._decide(prints, matches, claims)
-        index.add(self.spool, prints, claims.loose, self._order[decisions.unique[self._order]], inputs)
+        unique = self._order[decisions.unique[self._order]]
+        self._remember = partial(index.add, self.spool, prints, claims.loose, unique, inputs)
         return decisions
+
+    def remember(self) -> None:
+        """Tell the index that was decided with, if there was one, what is unique here."""
+        self._remember()
 
     def _decide(self, prints: Prints, matches: Matches, claims: Claims) -> Decisions:
         return decide(self.spool.texts, self.spool.text, prints, matches, claims, self._evaluation, self._settings)

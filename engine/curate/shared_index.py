@@ -99,7 +99,7 @@ class SharedIndex:
         sizes = self._banding
         count = sizes.bands * sizes.rows
         slots = minhash.signatures(texts, count, sizes.ngram, sizes.seed)
-        return [self._minhash(num_perm=count, seed=sizes.seed, hashvalues=row) for row in slots]
+        return [self._minhash(num_perm=count, seed=sizes.seed, hashvalues=row, scheme="affine32") for row in slots]
 
     def _candidates(self, names: Sequence[bytes], prints: Prints, sketches: Sequence[Any]) -> list[_Known]:
         """What of the memory may be like one of the batch, in the order of claims."""

@@ -60,10 +60,8 @@ class Curation:
         evaluation: Sequence[EvaluationItem],
         folder: Path,
         telemetry: Telemetry,
-        log_dir: Path,
     ) -> None:
         self.num_queries = 0
-        self._log_dir = log_dir
         self._refined: list[Reject] = []
         self._tags: dict[str, dict[str, str]] = {}  # by query id
         self._journal = journal
@@ -131,7 +129,9 @@ class Curation:
         number_of = {spool.id(number): number for number in np.flatnonzero(self._decisions.left).tolist()}
         if known is None:
             queries = [spool.query(number) for number in number_of.values()]
-            found = await refined(queries, [], self._curate_settings, log_dir=self._log_dir)  # embeddings: the feeder
+            found = await refined(
+                queries, [], self._curate_settings, log_dir=self._folder.parent / "logs"
+            )  # embeddings: the feeder
             outcome: dict[str, Any] = {
                 "removed": [reject_to_json(reject) for reject in found.removed],
                 "tags": {query.id: query.tags for query in found.kept if query.tags},
@@ -217,14 +217,14 @@ def _repeated(reading: Reading) -> Iterator[Reject]:
     """
     suffix = 0
     for number, first in reading.repeated():
-        item = reading.spool.query(number)
-        while reading.has_id(name := f"{item.id}#{suffix}"):
+        spool, id_ = reading.spool, reading.spool.id(number)
+        while reading.has_id(name := f"{id_}#{suffix}"):
             suffix += 1
         suffix += 1
-        same = item.messages == reading.spool.query(first).messages
+        same = spool.same_question(number, first)
         yield Reject(
             query_id=name,
             stage="curate" if same else "read",
             reason="exact_duplicate" if same else "repeated_id",
-            evidence={"of": item.id} if same else {"id": item.id, "prompt": item.prompt[:200]},
+            evidence={"of": id_} if same else {"id": id_, "prompt": spool.query(number).prompt[:200]},
         )

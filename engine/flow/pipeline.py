@@ -108,14 +108,7 @@ async def _distil(run: Running, cohorts: list[Cohort]) -> None:
             evaluation = await asyncio.to_thread(load_evaluation, recipe.curate.against)
             curation = await stack.enter_async_context(
                 Curation(
-                    journal,
-                    run.inputs.queries,
-                    recipe.queries,
-                    recipe.curate,
-                    evaluation,
-                    paths.curation,
-                    telemetry,
-                    paths.logs,
+                    journal, run.inputs.queries, recipe.queries, recipe.curate, evaluation, paths.curation, telemetry
                 )
             )
             check = None

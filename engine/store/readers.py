@@ -21,13 +21,14 @@ def read_queries(
     where a whole file cannot be read.
     """
     for path in paths:
+        origin = source or Path(path).name
         for row in read_rows(path):
             place = f"{path}:{row.line}"
             if row.value is None:
                 yield _unreadable(place, row.error or "empty row")
                 continue
             try:
-                yield query_from_json(row.value, category=category, source=source or Path(path).name)
+                yield query_from_json(row.value, category=category, source=origin)
             except ValueError as error:
                 yield _unreadable(place, str(error))
 

@@ -14,6 +14,7 @@
 #include "core/characters.h"
 #include "core/corpus.h"
 #include "core/duplicates.h"
+#include "core/hints.h"
 #include "core/known.h"
 #include "core/minhash.h"
 #include "core/ngram_index.h"
@@ -144,6 +145,13 @@ nb::tuple read_texts(const Texts& texts, In<uint32_t, 1> table, size_t ngram, si
                         taken(std::move(matches.offset)), taken(std::move(matches.numbers)), contained);
 }
 
+Out<uint8_t, 1> hints(const Texts& texts) {
+  auto found = new_vector<uint8_t>(texts.views().size());
+  nb::gil_scoped_release release;
+  for (size_t text = 0; text < texts.views().size(); ++text) found.data()[text] = hints_of(texts.views()[text]);
+  return found;
+}
+
 nb::tuple duplicates(const Texts& texts, In<uint64_t, 2> keys, In<uint64_t, 1> quantities, In<uint32_t, 1> num_words,
                      In<uint64_t, 2> band_keys, In<uint32_t, 1> long_texts, In<uint64_t, 2> long_keys,
                      In<uint32_t, 1> table, size_t ngram, double threshold, const std::optional<In<int64_t, 1>>& rank,
@@ -210,6 +218,7 @@ NB_MODULE(_native, m) {
   nb::class_<Texts>(m, "Texts").def(nb::init<nb::handle>(), "source"_a);
   m.def("read", &read_texts, "texts"_a, "table"_a, "ngram"_a, "bands"_a, "rows"_a, "a"_a, "b"_a, "index"_a.none(),
         "least_tokens"_a, "threads"_a);
+  m.def("hints", &hints, "texts"_a);
   m.def("duplicates", &duplicates, "texts"_a, "keys"_a, "quantities"_a, "num_words"_a, "band_keys"_a, "long_texts"_a,
         "long_keys"_a, "table"_a, "ngram"_a, "threshold"_a, "rank"_a.none(), "active"_a.none(), "loose"_a.none(),
         "settled"_a.none(), "label_variants"_a, "max_bucket"_a, "max_candidates"_a, "threads"_a);

@@ -12,7 +12,8 @@
 
 namespace reasonmill {
 
-// Texts of more n-grams are hashed this way. AVX-512, 125 slots, us per text, MinHash / this: see bench_kernels.py.
+// Texts of more n-grams are hashed this way. AVX-512, 125 slots, busy core, us: 9,000 n-grams 48 by MinHash, 18 by this;
+// 30,000: 134, 37. At 4,200, where both kinds of keys are made, 18 and 22.
 inline constexpr size_t kLongText = 4096;
 
 // The least high half of the grams of each bin, where the low half chooses the bin; an empty bin takes the value of

@@ -150,6 +150,17 @@ def test_an_index_of_another_making_is_refused_by_name(tmp_path: Path, key: str,
         curated(tmp_path, "two", [{"id": "b", "prompt": "other"}], tmp_path / "index")
 
 
+def test_a_call_that_fails_is_not_remembered(tmp_path: Path) -> None:
+    rows = months(random.Random(7), 1)[0]
+    broken = [*rows, *({"no": "prompt"} for _ in rows)]
+    with pytest.raises(ValueError, match="rows cannot be read"):
+        curated(tmp_path, "broken", broken, tmp_path / "index")
+    mended = curated(tmp_path, "mended", [*rows, {"id": "more", "prompt": "And one more of these"}], tmp_path / "index")
+    alone = curated(tmp_path, "alone", [*rows, {"id": "more", "prompt": "And one more of these"}], None)
+    kept, expected = ([row["id"] for row in lines(out / "kept.jsonl")] for out in (mended, alone))
+    assert kept == expected
+
+
 def test_an_index_is_for_one_process_at_a_time(tmp_path: Path) -> None:
     with Index(tmp_path / "index"), pytest.raises(ValueError, match="in use by another process"):
         curated(tmp_path, "one", [{"id": "a", "prompt": "text"}], tmp_path / "index")

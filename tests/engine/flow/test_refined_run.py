@@ -40,9 +40,7 @@ async def curated(folder: Path, curate: CurateSettings, *, fill: bool) -> tuple[
     telemetry = Telemetry(folder)
     async with (
         Journal(folder / "journal.sqlite") as journal,
-        Curation(
-            journal, paths, QueriesSettings(paths=paths), curate, [], folder / "curation", telemetry, folder / "logs"
-        ) as curation,
+        Curation(journal, paths, QueriesSettings(paths=paths), curate, [], folder / "curation", telemetry) as curation,
     ):
         if fill:
             await curation.fill()
