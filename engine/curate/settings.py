@@ -41,9 +41,7 @@ class FilterSettings:
     drop_urls: bool = True
     drop_tables: bool = True
     drop_image_references: bool = False  # arXiv 2505.08311 section 3 drops them, arXiv 2505.14464 does not say
-    max_words: int | None = (
-        32_768  # more are too long: no row of 32,768 tokens holds one and its answer; None: no limit
-    )
+    max_words: int | None = None  # more are too long; None: no limit. No more fit a row of 32,768 tokens
     ask_incomplete: bool = False  # also ask the model of curate.ask which queries are incomplete
 
     def __post_init__(self) -> None:

@@ -116,12 +116,14 @@ def test_a_text_that_fails_every_filter_goes_for_the_first_that_is_on() -> None:
     assert reasons == ["unicode_ratio", "incomplete", "url", "table", "image_reference", "too_long", None]
 
 
-def test_a_text_of_more_words_than_a_row_has_tokens_is_too_long() -> None:
-    assert reason("word " * 32_768) is None
-    finding = check("word " * 32_769)
+def test_a_text_of_more_words_than_are_allowed_is_too_long() -> None:
+    limited = FilterSettings(max_words=1000)
+    assert reason("word " * 1000, limited) is None
+    finding = check("word " * 1001, limited)
     assert finding is not None
-    assert (finding.reason, finding.evidence["words"]) == ("too_long", 32_769)
-    assert reason("字" * 40_000) == "too_long"
+    assert (finding.reason, finding.evidence["words"]) == ("too_long", 1001)
+    assert reason("字" * 1200, limited) == "too_long"
+    assert reason("word " * 50_000) is None
     with pytest.raises(ValueError, match="max_words: 1 is below min_words = 2"):
         FilterSettings(max_words=1)
 
