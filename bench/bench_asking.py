@@ -170,6 +170,8 @@ async def _run(shape: Shape, folder: Path) -> dict[str, float]:
                 releaser=releaser,
                 queries=admitted,
                 telemetry=telemetry,
+                num_queries=shape.queries,
+                reach=_all_there,
             )
             gc.collect()
             before_mib, began, wall = _resident_mib(), time.process_time(), time.perf_counter()
@@ -198,6 +200,10 @@ async def _fill(journal: Journal, number: int) -> None:
         )
         await journal.say(ledger.insert_query(ordinal, query))
     await journal.flush()
+
+
+async def _all_there(ordinal: int) -> None:
+    """The journal holds every query from the beginning."""
 
 
 async def _verify(request: VerifyRequest) -> Verdict:

@@ -10,9 +10,10 @@ from time import perf_counter, process_time
 import numpy as np
 from numpy.typing import NDArray
 
-from reasonmill.bench import curate_peers
+from reasonmill.bench import chinese, curate_peers
 from reasonmill.bench.curate_corpus import Planted, Writer, planted
 from reasonmill.bench.figure import Figure, Scale
+from reasonmill.bench.instructions import instructions
 from reasonmill.bench.method import interleave
 from reasonmill.kernels import minhash_reference
 from reasonmill.kernels.corpus import Banding, Corpus, Duplicates
@@ -21,13 +22,15 @@ from reasonmill.kernels.ngrams import NgramIndex
 _QUERIES = {"ci": 20_000, "node": 200_000}
 _TARGETS = {"datasketch": (75.0, 120.0), "rensa": (20.0, 34.0), "FastSketchLSH": (20.0, 38.0)}
 _THRESHOLD = 0.8
+_COUNTED = 4000  # queries of which instructions are counted
 
 
 def measure(scale: Scale) -> Iterator[Figure]:
     """Ratios against the peers, then quality, rates and two threads."""
     corpus = planted(_QUERIES[scale])
     writer = Writer(99)
-    index = NgramIndex([writer.query()[:300] for _ in range(1600)], short_tokens=40)
+    items = [writer.query()[:300] for _ in range(1600)]
+    index = NgramIndex(items, short_tokens=40)
     ours: dict[str, Callable[[], Duplicates]] = {
         "dedup": lambda: _verdicts(corpus.texts, None),
         "all": lambda: _verdicts(corpus.texts, index),
@@ -50,8 +53,10 @@ def measure(scale: Scale) -> Iterator[Figure]:
             target=2.5 if kind == "dedup" else 1.5, detail={"bytes": _mean_bytes(corpus)},
         )  # fmt: skip
     yield from _quality(corpus, _verdicts(corpus.texts, None))
+    yield from chinese.recall()
     one, two = (_wall(lambda n=n: _verdicts(corpus.texts, index, n)) for n in (1, 2))  # type: ignore[misc]
     yield Figure(name="two_threads", value=one / two, unit="x", target=1.8)
+    yield from instructions(corpus.texts[:_COUNTED], items)
 
 
 def _verdicts(texts: list[str], index: NgramIndex | None, num_threads: int = 1) -> Duplicates:

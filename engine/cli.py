@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_run(commands)
     _add_curate(commands)
+    _add_calibrate(commands)
     _add_generate(commands)
     _add_verify(commands)
     _add_pack(commands)
@@ -118,8 +119,35 @@ def _add_curate(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     command.add_argument("--output-dir", required=True, metavar="DIR")
     command.add_argument("--category", help="category of rows that name none")
+    command.add_argument(
+        "--index",
+        metavar="DIR",
+        help="what earlier calls kept: new queries are compared with it, then added (made if it is not there)",
+    )
     _add_section_settings(command, "curate")
     command.set_defaults(work=verbs.curate)
+
+
+def _add_calibrate(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "calibrate",
+        help="find the cosine above which an embedding model's vectors mean the same question",
+        description="Plants the evaluation questions in disguise among the queries and writes the model's profile, for "
+        "curate.embeddings.profile: threshold, recall by disguise, clean queries flagged, error against float32.",
+    )
+    command.add_argument("--queries", nargs="+", required=True, metavar="Q", help="real queries, 100 at least")
+    command.add_argument("--against", nargs="+", required=True, metavar="EVAL", help="evaluation sets")
+    command.add_argument("--output", required=True, metavar="PROFILE.json")
+    command.add_argument("--limit", type=int, default=2000, metavar="N", help="read so many of each (default: 2000)")
+    command.add_argument(
+        "--max-flagged",
+        type=float,
+        default=0.001,
+        metavar="SHARE",
+        help="of the clean queries, that the threshold may flag (default: 0.001)",
+    )
+    _add_settings(command, "curate.embeddings")
+    command.set_defaults(work=verbs.calibrate)
 
 
 def _add_generate(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -15,12 +15,8 @@ Stage = Literal["read", "curate", "decontaminate", "attempt", "intersect", "qual
 
 def content_id(*parts: str) -> str:
     """xxh3-128 of the parts as 32 hex digits; parts are length-prefixed, so ("a", "bc") differs from ("ab", "c")."""
-    digest = xxhash.xxh3_128()
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "little"))
-        digest.update(encoded)
-    return str(digest.hexdigest())
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return str(xxhash.xxh3_128_hexdigest(b"".join([len(part).to_bytes(8, "little") + part for part in encoded])))
 
 
 def attempt_seed(run_seed: int, query_id: str, teacher: str, number: int) -> int:
@@ -47,6 +43,7 @@ class Query:
     ground_truth: str | None = None
     test_case: dict[str, Any] | None = None
     instruction_constrain: dict[str, Any] | None = None
+    tags: dict[str, str] = field(default_factory=dict)  # label by name, as curation gave them
 
     @property
     def prompt(self) -> str:

@@ -8,8 +8,9 @@ import errno
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 DONE, FAILED, MISTAKE = 0, 1, 2
+_PROGRESS_S = 5.0
 
 
 def version() -> str:
@@ -63,6 +65,7 @@ _EXTRAS = {
     "transformers": "train",
     "deepspeed": "train",
     "sentence_transformers": "embed",
+    "faiss": "semantic",
     "reasoning_gym": "quickstart",
     "gguf": "smollm2",
 }  # which extra brings a package
@@ -122,18 +125,56 @@ def _settings(cls: type[S], overrides: Sequence[str]) -> S:
 
 def curate(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill curate`."""
-    from reasonmill.engine.curate.files import curate_files
+    from reasonmill.engine.curate.files import WRITTEN, curate_files
     from reasonmill.engine.curate.settings import CurateSettings
 
     settings = _settings(CurateSettings, options.overrides)
     folder = Path(_output_dir(options.output_dir))
     against = [*options.against, *(item.path for item in settings.against)]
-    _keep([*options.queries, *against], [folder / name for name in ("kept.jsonl", "removed.jsonl", "counts.json")])
+    _keep([*options.queries, *against], [folder / name for name in WRITTEN])
     counts = asyncio.run(
-        curate_files(options.queries, options.against, options.output_dir, settings, category=options.category)
+        curate_files(
+            options.queries,
+            options.against,
+            options.output_dir,
+            settings,
+            category=options.category,
+            index=options.index,
+            on_progress=_progress_printer(console),
+        )
     )
     _print_counts(console, counts)
     return DONE
+
+
+def calibrate(options: argparse.Namespace, console: Console) -> int:
+    """`reasonmill calibrate`."""
+    from reasonmill.engine.curate.calibrate import calibrate as find_profile
+    from reasonmill.engine.curate.calibrate import refusal
+    from reasonmill.engine.curate.settings import EmbeddingSettings
+
+    settings = _settings(EmbeddingSettings, options.overrides)
+    _keep([*options.queries, *options.against], [options.output])
+    limits = {"limit": options.limit, "max_flagged": options.max_flagged}
+    profile = asyncio.run(find_profile(options.queries, options.against, settings, **limits))
+    profile.write(options.output)
+    _print_counts(console, asdict(profile))
+    if why := refusal(profile, settings):
+        raise ValueError(why)
+    return DONE
+
+
+def _progress_printer(console: Console) -> Callable[[str], None]:
+    """Prints what it is told, at most once in five seconds."""
+    last = time.monotonic()
+
+    def show(progress: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PROGRESS_S:
+            last = time.monotonic()
+            console.print(progress, highlight=False)
+
+    return show
 
 
 def verify(options: argparse.Namespace, console: Console) -> int:

@@ -59,6 +59,14 @@ class NgramIndex:
     def item_offset(self) -> NDArray[np.uint64]: ...
     @property
     def item_grams(self) -> NDArray[np.uint32]: ...
+    def densest(
+        self,
+        texts: Sequence[str],
+        items: NDArray[np.int64],
+        weights: NDArray[np.uint32],
+        stretch: float,
+        table: NDArray[np.uint32],
+    ) -> NDArray[np.uint64]: ...
     def overlaps(
         self,
         offset: NDArray[np.int64],
@@ -67,42 +75,50 @@ class NgramIndex:
         least_share: float,
     ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]: ...
 
-class Corpus:
-    def __init__(
-        self,
-        texts: Sequence[str],
-        table: NDArray[np.uint32],
-        ngram: int,
-        bands: int,
-        rows: int,
-        a: NDArray[np.uint32],
-        b: NDArray[np.uint32],
-        index: NgramIndex | None,
-        least_tokens: int,
-        threads: int,
-    ) -> None: ...
-    @property
-    def keys(self) -> NDArray[np.uint64]: ...
-    @property
-    def quantities(self) -> NDArray[np.uint64]: ...
-    @property
-    def num_words(self) -> NDArray[np.int64]: ...
-    @property
-    def band_keys(self) -> NDArray[np.uint64]: ...
-    @property
-    def match_offset(self) -> NDArray[np.int64]: ...
-    @property
-    def match_numbers(self) -> NDArray[np.uint32]: ...
-    @property
-    def contained(self) -> NDArray[np.int64]: ...
-    def duplicates(
-        self,
-        threshold: float,
-        rank: NDArray[np.int64] | None,
-        active: NDArray[np.uint8] | None,
-        loose: NDArray[np.uint8] | None,
-        label_variants: bool,
-        max_bucket: int,
-        max_candidates: int,
-        threads: int,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]: ...
+class Texts:
+    def __init__(self, source: Sequence[str]) -> None: ...
+
+def read(
+    texts: Texts,
+    table: NDArray[np.uint32],
+    ngram: int,
+    bands: int,
+    rows: int,
+    a: NDArray[np.uint32],
+    b: NDArray[np.uint32],
+    index: NgramIndex | None,
+    least_tokens: int,
+    threads: int,
+) -> tuple[
+    NDArray[np.uint64],
+    NDArray[np.uint64],
+    NDArray[np.uint32],
+    NDArray[np.uint64],
+    NDArray[np.uint32],
+    NDArray[np.uint64],
+    NDArray[np.int64],
+    NDArray[np.uint32],
+    NDArray[np.int64],
+]: ...
+def hints(texts: Texts) -> NDArray[np.uint8]: ...
+def duplicates(
+    texts: Texts,
+    keys: NDArray[np.uint64],
+    quantities: NDArray[np.uint64],
+    num_words: NDArray[np.uint32],
+    band_keys: NDArray[np.uint64],
+    long_texts: NDArray[np.uint32],
+    long_keys: NDArray[np.uint64],
+    table: NDArray[np.uint32],
+    ngram: int,
+    threshold: float,
+    rank: NDArray[np.int64] | None,
+    active: NDArray[np.uint8] | None,
+    loose: NDArray[np.uint8] | None,
+    settled: NDArray[np.uint8] | None,
+    label_variants: bool,
+    max_bucket: int,
+    max_candidates: int,
+    threads: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]: ...
+def mark_known(known: NDArray[np.uint64], keys: NDArray[np.uint64], marks: NDArray[np.uint8], threads: int) -> None: ...

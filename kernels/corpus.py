@@ -1,6 +1,8 @@
 """Many texts, each read once: keys, numbers, band keys and matches with evaluation items; then duplicates among them.
 
-Native where available, else the reference that gives the same answers; neither depends on the number of threads.
+Texts may be read in parts and looked at together later (`read`, `Prints.joined`, `find_duplicates`), or at once
+(`Corpus`). Native where available, else the reference that gives the same answers; neither depends on the number of
+threads, nor on the parts.
 """
 
 from collections.abc import Sequence
@@ -13,12 +15,13 @@ from numpy.typing import NDArray
 from reasonmill.kernels import characters, corpus_reference, minhash_reference, native_available
 from reasonmill.kernels.corpus_reference import Banding
 from reasonmill.kernels.ngrams import Matches, NgramIndex
+from reasonmill.kernels.prints import Prints
 from reasonmill.kernels.texts import Texts, as_strings, check_count
 
 if native_available:
     from reasonmill.kernels import _native
 
-__all__ = ["Banding", "Corpus", "Duplicates"]
+__all__ = ["Banding", "Corpus", "Duplicates", "find_duplicates", "mark_known", "read"]
 
 # Both bound the work on templates, where thousands of texts share buckets without being alike.
 MAX_BUCKET = 32  # kept texts of one bucket that are candidates for a text
@@ -36,8 +39,69 @@ class Duplicates:
     variant_of: NDArray[np.int64]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flags:
+    """What `find_duplicates` says of the texts."""
+
+    order: NDArray[np.int64] | None = None
+    active: NDArray[np.bool_] | None = None
+    loose: NDArray[np.bool_] | None = None
+    settled: NDArray[np.bool_] | None = None
+
+
+def read(
+    texts: Texts,
+    *,
+    banding: Banding | None = None,
+    index: NgramIndex | None = None,
+    least_tokens: int = 1,
+    num_threads: int = 0,
+) -> tuple[Prints, Matches]:
+    """One walk over each text. `banding` None: no band keys; `index` None: no matches."""
+    check_count(texts)
+    return _read(_held(texts), banding, index, least_tokens, num_threads)
+
+
+def find_duplicates(
+    texts: Texts,
+    prints: Prints,
+    threshold: float,
+    *,
+    ngram: int = Banding().ngram,
+    order: NDArray[np.int64] | None = None,
+    active: NDArray[np.bool_] | None = None,
+    loose: NDArray[np.bool_] | None = None,
+    settled: NDArray[np.bool_] | None = None,
+    label_variants: bool = False,
+    max_bucket: int = MAX_BUCKET,
+    max_candidates: int = MAX_CANDIDATES,
+    num_threads: int = 0,
+) -> Duplicates:
+    """Which text stands for which. Rules: duplicates_reference.py. `prints` are of these texts.
+
+    `order` int64 [N] is a permutation: earlier ones claim to be kept first (None: by content, so that arrival does
+    not matter). `active` bool [N]: those that take part. `loose` bool [N]: those whose numbers may differ from each
+    other's. `settled` bool [N]: those that were kept before and are kept now; they come first in `order`.
+    Raises ValueError for other shapes, no permutation, or a threshold outside (0, 1].
+    """
+    flags = Flags(order=order, active=active, loose=loose, settled=settled)
+    limits = (max_bucket, max_candidates)
+    return _duplicates(_held(texts), prints, threshold, ngram, flags, limits, label_variants, num_threads)
+
+
+def mark_known(
+    known: NDArray[np.uint64], keys: NDArray[np.uint64], marks: NDArray[np.bool_], *, num_threads: int = 0
+) -> None:
+    """Set `marks` bool [N] where `known` uint64 [N] is one of `keys` uint64 [M] and not 0."""
+    assert marks.shape == known.shape, "a mark for each known key"
+    if native_available:
+        _native.mark_known(np.ascontiguousarray(known), np.ascontiguousarray(keys), marks.view(np.uint8), num_threads)
+    else:
+        marks |= np.isin(known, keys) & (known != 0)
+
+
 class Corpus:
-    """Texts that were read. `banding` None: no near-duplicates; `index` None: no matches."""
+    """Texts that were read at once, and held. `banding` None: no near-duplicates; `index` None: no matches."""
 
     def __init__(
         self,
@@ -49,55 +113,36 @@ class Corpus:
         num_threads: int = 0,
     ) -> None:
         check_count(texts)
-        self._num_threads = num_threads
+        self._texts = _held(texts)
         self._banding = banding
-        if native_available:
-            sizes = banding or Banding(bands=0, rows=0)
-            factors, offsets = minhash_reference.permutations(sizes.bands * sizes.rows, sizes.seed)
-            within = None if index is None else index.native
-            self._inner: _native.Corpus | corpus_reference.Corpus = _native.Corpus(
-                cast("Sequence[str]", texts),
-                characters.table(),
-                sizes.ngram,
-                sizes.bands,
-                sizes.rows,
-                factors,
-                offsets,
-                within,
-                least_tokens,
-                num_threads,
-            )
-        else:
-            twin = None if index is None else index.twin
-            self._inner = corpus_reference.Corpus(as_strings(texts), banding, twin, least_tokens)
+        self._num_threads = num_threads
+        self.prints, self._matches = _read(self._texts, banding, index, least_tokens, num_threads)
         self.num_texts = len(texts)
 
     @property
     def keys(self) -> NDArray[np.uint64]:
         """Of each token sequence, or of the bytes where a text has no token, uint64 [N, 2]."""
-        return self._inner.keys
+        return self.prints.keys
 
     @property
     def quantities(self) -> NDArray[np.uint64]:
         """Hash of the multiset of numbers and signs of each text, uint64 [N]."""
-        return self._inner.quantities
+        return self.prints.quantities
 
     @property
-    def num_words(self) -> NDArray[np.int64]:
-        """Words of each text, int64 [N]."""
-        return self._inner.num_words
+    def num_words(self) -> NDArray[np.uint32]:
+        """Words of each text, uint32 [N]."""
+        return self.prints.num_words
 
     @property
     def band_keys(self) -> NDArray[np.uint64]:
-        """Key of each band of each text, uint64 [bands, N]; undefined for texts of fewer words than an n-gram."""
-        return self._inner.band_keys
+        """MinHash key of each band of each text, uint64 [bands, N]; 0 for texts that have none."""
+        return self.prints.band_keys
 
     @property
     def matches(self) -> Matches:
         """What of the index stands in each text."""
-        return Matches(
-            offset=self._inner.match_offset, numbers=self._inner.match_numbers, contained=self._inner.contained
-        )
+        return self._matches
 
     def duplicates(
         self,
@@ -110,41 +155,116 @@ class Corpus:
         max_bucket: int = MAX_BUCKET,
         max_candidates: int = MAX_CANDIDATES,
     ) -> Duplicates:
-        """Which text stands for which. Rules: duplicates_reference.py.
-
-        `order` int64 [N] is a permutation: earlier ones claim to be kept first (None: by content, so that arrival does
-        not matter). `active` bool [N]: those that take part. `loose` bool [N]: those whose numbers may differ from each
-        other's. Raises ValueError for other shapes, no permutation, or a threshold outside (0, 1].
-        """
+        """`find_duplicates` among the texts."""
         assert self._banding is not None, "made without bands"
-        if not 0.0 < threshold <= 1.0:
-            raise ValueError(f"threshold: {threshold} is outside (0, 1]")
-        for name, size in (("max_bucket", max_bucket), ("max_candidates", max_candidates)):
-            if size < 1:
-                raise ValueError(f"{name}: {size} is not positive")
-        kept_as, jaccard, variant_of = self._inner.duplicates(
-            threshold,
-            None if order is None else self._ranks(order),
-            self._flags(active, "active"),
-            self._flags(loose, "loose"),
-            label_variants,
-            max_bucket,
-            max_candidates,
-            self._num_threads,
+        flags = Flags(order=order, active=active, loose=loose)
+        limits = (max_bucket, max_candidates)
+        return _duplicates(
+            self._texts, self.prints, threshold, self._banding.ngram, flags, limits, label_variants, self._num_threads
         )
-        return Duplicates(kept_as=kept_as, jaccard=jaccard, variant_of=variant_of)
 
-    def _ranks(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
-        count = self.num_texts
-        if order.shape != (count,) or not np.array_equal(np.sort(order), np.arange(count)):
-            raise ValueError(f"order is no permutation of {count} texts")
-        ranks = np.empty(count, np.int64)
-        ranks[order] = np.arange(count)
-        return ranks
 
-    def _flags(self, flags: NDArray[np.bool_] | None, name: str) -> NDArray[np.uint8] | None:
-        if flags is None:
-            return None
-        if flags.shape != (self.num_texts,) or flags.dtype != np.bool_:
-            raise ValueError(f"{name} is {flags.dtype} {flags.shape}, expected bool ({self.num_texts},)")
-        return np.ascontiguousarray(flags).view(np.uint8)
+def _held(texts: Texts) -> "_native.Texts | list[str]":
+    """The texts as the native code takes them, or the twin."""
+    return _native.Texts(cast("Sequence[str]", texts)) if native_available else as_strings(texts)
+
+
+def _read(
+    texts: "_native.Texts | list[str]",
+    banding: Banding | None,
+    index: NgramIndex | None,
+    least_tokens: int,
+    num_threads: int,
+) -> tuple[Prints, Matches]:
+    if isinstance(texts, list):
+        return corpus_reference.read(texts, banding, None if index is None else index.twin, least_tokens)
+    sizes = banding or Banding(bands=0, rows=0)
+    factors, offsets = minhash_reference.permutations(sizes.bands * sizes.rows, sizes.seed)
+    keys, quantities, num_words, band_keys, long_texts, long_keys, offset, numbers, contained = _native.read(
+        texts,
+        characters.table(),
+        sizes.ngram,
+        sizes.bands,
+        sizes.rows,
+        factors,
+        offsets,
+        None if index is None else index.native,
+        least_tokens,
+        num_threads,
+    )
+    prints = Prints(
+        keys=keys,
+        quantities=quantities,
+        num_words=num_words,
+        band_keys=band_keys,
+        long_texts=long_texts,
+        long_keys=long_keys,
+    )
+    return prints, Matches(offset=offset, numbers=numbers, contained=contained)
+
+
+def _duplicates(
+    texts: "_native.Texts | list[str]",
+    prints: Prints,
+    threshold: float,
+    ngram: int,
+    flags: Flags,
+    limits: tuple[int, int],
+    label_variants: bool,
+    num_threads: int,
+) -> Duplicates:
+    if not 0.0 < threshold <= 1.0:
+        raise ValueError(f"threshold: {threshold} is outside (0, 1]")
+    for name, size in zip(("max_bucket", "max_candidates"), limits, strict=True):
+        if size < 1:
+            raise ValueError(f"{name}: {size} is not positive")
+    count = len(prints)
+    rank = None if flags.order is None else _ranks(flags.order, count)
+    active, loose = _flags(flags.active, count, "active"), _flags(flags.loose, count, "loose")
+    settled = _flags(flags.settled, count, "settled")
+    assert settled is None or rank is not None, "what was kept before claims before all others"
+    if isinstance(texts, list):
+        found = corpus_reference.find_duplicates(
+            texts, prints, threshold, ngram, rank, active, loose, settled, label_variants, *limits
+        )
+    else:
+        found = _native.duplicates(
+            texts,
+            prints.keys,
+            prints.quantities,
+            prints.num_words,
+            prints.band_keys,
+            prints.long_texts,
+            prints.long_keys,
+            characters.table(),
+            ngram,
+            threshold,
+            rank,
+            active,
+            loose,
+            settled,
+            label_variants,
+            *limits,
+            num_threads,
+        )
+    kept_as, jaccard, variant_of = found
+    return Duplicates(kept_as=kept_as, jaccard=jaccard, variant_of=variant_of)
+
+
+def _ranks(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    seen = np.zeros(count, np.bool_)
+    if order.shape == (count,) and (not count or (order.min() >= 0 and order.max() < count)):
+        seen[order] = True
+    if not seen.all() or order.shape != (count,):
+        raise ValueError(f"order is no permutation of {count} texts")
+    ranks = np.empty(count, np.int64)
+    ranks[order] = np.arange(count)
+    return ranks
+
+
+def _flags(flags: NDArray[np.bool_] | None, count: int, name: str) -> NDArray[np.uint8] | None:
+    if flags is None:
+        return None
+    if flags.shape != (count,) or flags.dtype != np.bool_:
+        raise ValueError(f"{name} is {flags.dtype} {flags.shape}, expected bool ({count},)")
+    return np.ascontiguousarray(flags).view(np.uint8)

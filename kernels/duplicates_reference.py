@@ -3,7 +3,9 @@
 The order of claims is that of the given ranks, or, where there are none, a function of content alone: by key, of equal
 keys by bytes, of equal bytes by place. A text duplicates the first one with the same token sequence. Else, if it has
 n-grams, it duplicates the first kept text that shares a bucket with it and reaches the threshold in Jaccard similarity
-of n-grams. Buckets are those of equal band keys and equal quantities; between loose texts, of equal band keys alone.
+of n-grams. Buckets are those of equal band keys and equal quantities; between loose texts, of equal band keys alone;
+long texts have band keys of another kind, which share no bucket with the others. A settled text is kept and compared
+with none: it was, at an earlier time. A band key of 0 is none.
 Candidates are the latest `max_bucket` kept texts of each bucket; compared are the `max_candidates` of them that share
 the most buckets with it, of equals the first.
 
@@ -34,9 +36,11 @@ class Resolver:
     keys: list[tuple[int, int]]
     quantities: list[int]
     band_keys: list[list[int]]
+    long_keys: dict[int, list[int]]  # of long texts alone
     ngram: int
     threshold: float
     loose: NDArray[np.uint8]
+    settled: NDArray[np.uint8]
     max_bucket: int
     max_candidates: int
 
@@ -58,6 +62,11 @@ class Resolver:
                 continue
             grams[text] = frozenset(minhash_reference.word_grams(self.texts[text], self.ngram).tolist())
             own = self._buckets(text) if grams[text] else []
+            if self.settled[text]:
+                kept_as[text] = text
+                for bucket in own:
+                    buckets.setdefault(bucket, []).append(text)
+                continue
             met = Counter(other for bucket in own for other in buckets.get(bucket, [])[-self.max_bucket :])
             candidates = sorted(met, key=lambda other: (-met[other], place[other]))[: self.max_candidates]
             for other in sorted(candidates, key=place.__getitem__):
@@ -79,21 +88,26 @@ class Resolver:
         everyone = range(len(self.texts))
         return sorted(everyone, key=content) if rank is None else sorted(everyone, key=rank.__getitem__)
 
+    def _keys(self, text: int) -> list[tuple[str, int, int]]:
+        """(kind, band, key) of each band that the text has a key of."""
+        plain = [("plain", band, key) for band, key in enumerate(self.band_keys[text]) if key]
+        return plain + [("long", band, key) for band, key in enumerate(self.long_keys.get(text, ()))]
+
     def _buckets(self, text: int) -> list[_Bucket]:
-        keys = list(enumerate(self.band_keys[text]))
-        strict = [("strict", band, key, self.quantities[text]) for band, key in keys]
-        return strict + [("loose", band, key, 0) for band, key in keys] if self.loose[text] else strict
+        keys = self._keys(text)
+        strict = [(f"strict {kind}", band, key, self.quantities[text]) for kind, band, key in keys]
+        return strict + [(f"loose {kind}", band, key, 0) for kind, band, key in keys] if self.loose[text] else strict
 
     def _variants(self, kept: list[int], grams: dict[int, _Grams]) -> NDArray[np.int64]:
         variant_of = np.full(len(self.texts), -1, np.int64)
-        last_with: dict[tuple[int, int], int] = {}
+        last_with: dict[tuple[str, int, int], int] = {}
         for text in kept:
             if not grams[text]:
                 continue
-            own = list(enumerate(self.band_keys[text]))
+            own = self._keys(text)
             others = dict.fromkeys(last_with[bucket] for bucket in own if bucket in last_with)
             other_numbers = [other for other in others if self.quantities[other] != self.quantities[text]]
-            for other in other_numbers[:VARIANTS_TRIED]:
+            for other in () if self.settled[text] else other_numbers[:VARIANTS_TRIED]:
                 if _jaccard(grams[text], grams[other]) >= self.threshold:
                     variant_of[text] = other
                     break

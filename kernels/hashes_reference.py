@@ -23,6 +23,15 @@ def mix64(h: int) -> int:
     return h ^ h >> 33
 
 
+def mix32(h: int) -> int:
+    """MurmurHash3's 32-bit finalizer."""
+    h ^= h >> 16
+    h = h * 0x85EB_CA6B & 0xFFFF_FFFF
+    h ^= h >> 13
+    h = h * 0xC2B2_AE35 & 0xFFFF_FFFF
+    return h ^ h >> 16
+
+
 def hash_bytes(content: bytes, seed: int = WORD_SEED) -> int:
     """Hash of bytes, 16 at a time as two little endian words, the last ones padded with zeros."""
     h = seed & MASK

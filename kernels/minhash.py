@@ -20,6 +20,9 @@ ALGORITHM = (
     "affine32-words/2"  # name it, with num_perm, ngram, seed and characters.table_hash(), where signatures are kept
 )
 
+BAND_ALGORITHM = "affine32-words/2, one-permutation-words/1"  # of the band keys that corpus.read makes
+TOKENIZER = "words-signs/1"  # the rules of tokens.py: a change of them is a new number
+
 
 def signatures(
     texts: Texts, num_perm: int = 128, ngram: int = 5, seed: int = 1, *, num_threads: int = 0

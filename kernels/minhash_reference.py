@@ -5,8 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reasonmill.kernels.hashes_reference import CHUNK, LENGTH, MASK, WORD_SEED, gram_hashes, mix32_array, mix64_array
+from reasonmill.kernels.hashes_reference import (
+    CHUNK,
+    LENGTH,
+    MASK,
+    WORD_SEED,
+    gram_hashes,
+    mix32,
+    mix32_array,
+    mix64_array,
+)
 from reasonmill.kernels.tokens import tokenize
+
+LONG_TEXT = 4096  # n-grams; texts of more are hashed by one permutation (csrc/core/one_permutation.h)
+_EMPTY = 0xFFFF_FFFF
 
 
 def permutations(num_perm: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -52,3 +64,21 @@ def band_keys(slots: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.ui
             h ^= h >> np.uint64(29)
         keys[:, band] = mix64_array(h)
     return keys
+
+
+def one_permutation(grams: NDArray[np.uint64], bins: int) -> tuple[NDArray[np.uint32], bool]:
+    """The least high half of the grams of each bin, uint32 [bins], and whether so few distinct ones are among them that
+    the text may be like one of LONG_TEXT: then it has MinHash keys too.
+    """
+    least = np.full(bins, _EMPTY, np.uint32)
+    bin_of = (grams & np.uint64(_EMPTY)) * np.uint64(bins) >> np.uint64(32)
+    np.minimum.at(least, bin_of.astype(np.int64), (grams >> np.uint64(32)).astype(np.uint32))
+    total = sum(1 << 32 if value == _EMPTY else value for value in least.tolist())
+    slots = least.copy()
+    for number in np.flatnonzero(least == _EMPTY).tolist() if (least != _EMPTY).any() else ():
+        source, tried = number, 1
+        while least[source] == _EMPTY:
+            source = mix32((number * 0x9E37_79B9 + tried) & _EMPTY) * bins >> 32
+            tried += 1
+        slots[number] = least[source]
+    return slots, total * (2 * LONG_TEXT + bins) > bins * bins << 32

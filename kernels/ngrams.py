@@ -3,6 +3,7 @@
 Tokens are words and mathematical signs, as kernels/tokens.py reads them. `corpus.Corpus` looks for them in texts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,31 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reasonmill.kernels import characters, native_available, ngrams_reference
+from reasonmill.kernels.matches import Matches
 from reasonmill.kernels.texts import Texts, as_strings
 
+__all__ = ["Matches", "NgramIndex", "Overlaps"]
+
 if native_available:
-    from collections.abc import Sequence
-
     from reasonmill.kernels import _native
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Matches:
-    """Of N texts: the distinct known n-grams of text i are `numbers`[offset[i] : offset[i + 1]], ascending, uint32;
-    `offset` int64 [N + 1]. `contained` int64 [M, 2]: pairs (text, item), ascending, where the item's whole token
-    sequence stands in the text; items of fewer tokens than the corpus was told only where they are the whole text.
-    """
-
-    offset: NDArray[np.int64]
-    numbers: NDArray[np.uint32]
-    contained: NDArray[np.int64]
-
-    def where(self, chosen: NDArray[np.bool_]) -> "Matches":
-        """The same with nothing found in the other texts."""
-        counts = np.diff(self.offset)
-        offset = np.concatenate(([0], np.cumsum(np.where(chosen, counts, 0)))).astype(np.int64)
-        numbers = self.numbers[np.repeat(chosen, counts)]
-        return Matches(offset=offset, numbers=numbers, contained=self.contained[chosen[self.contained[:, 0]]])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +66,20 @@ class NgramIndex:
     def count_texts(self, matches: Matches) -> NDArray[np.uint32]:
         """Number of texts that hold each n-gram, uint32 [num_grams]."""
         return np.bincount(matches.numbers, minlength=self.num_grams).astype(np.uint32)
+
+    def densest(
+        self, texts: Sequence[str], items: NDArray[np.int64], weights: NDArray[np.uint32], stretch: float
+    ) -> NDArray[np.uint64]:
+        """How much of an item stands close together in a text, for each of M texts and its item, uint64 [M].
+
+        That is the greatest summed weight of distinct n-grams of the item that begin within `stretch` lengths of the
+        item of each other. `weights` uint32 [num_grams].
+        """
+        assert len(texts) == len(items), "each text has its item"
+        if self.native is not None:
+            return self.native.densest(texts, items, weights, stretch, characters.table())
+        assert self.twin is not None, "an index is native or the twin"
+        return self.twin.densest(texts, items, weights, stretch)
 
     def overlaps(self, matches: Matches, weights: NDArray[np.uint32], least_share: float) -> Overlaps:
         """Pairs whose matched weight is positive and at least `least_share` of the item's.

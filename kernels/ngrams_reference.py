@@ -15,6 +15,7 @@ class NgramIndex:
 
     def __init__(self, items: Sequence[str], ngram: int, short_ngram: int, short_tokens: int) -> None:
         self._sizes = {ngram, short_ngram}
+        self._ngram, self._short_ngram, self._short_tokens = ngram, short_ngram, short_tokens
         self._tokens = [_token_hashes(item) for item in items]
         per_item = [
             np.unique(gram_hashes(hashes, short_ngram if len(hashes) < short_tokens else ngram))
@@ -34,6 +35,26 @@ class NgramIndex:
         tokens = _token_hashes(text)
         hashes = np.concatenate([gram_hashes(tokens, size) for size in self._sizes])
         return np.flatnonzero(np.isin(self.grams, hashes))
+
+    def densest(
+        self, texts: Sequence[str], items: NDArray[np.int64], weights: NDArray[np.uint32], stretch: float
+    ) -> NDArray[np.uint64]:
+        """Greatest weight of n-grams of an item close together in a text, for each text and its item, uint64 [M]."""
+        pairs = zip(texts, items.tolist(), strict=True)
+        return np.array([self._densest(text, item, weights, stretch) for text, item in pairs], np.uint64)
+
+    def _densest(self, text: str, item: int, weights: NDArray[np.uint32], stretch: float) -> int:
+        num_tokens = len(self._tokens[item])
+        size = self._short_ngram if num_tokens < self._short_tokens else self._ngram
+        known = set(self.item_grams[int(self.item_offset[item]) : int(self.item_offset[item + 1])].tolist())
+        numbers = {int(self.grams[number]): number for number in known}
+        hits = [(at, numbers.get(int(h))) for at, h in enumerate(gram_hashes(_token_hashes(text), size))]
+        found = [(at, number) for at, number in hits if number is not None]
+        best, reach = 0, int(stretch * num_tokens)
+        for last, (end, _) in enumerate(found):
+            within = {number for at, number in found[: last + 1] if end - at <= reach}
+            best = max(best, sum(int(weights[number]) for number in within))
+        return best
 
     def overlaps(
         self, offset: NDArray[np.int64], numbers: NDArray[np.uint32], weights: NDArray[np.uint32], least_share: float

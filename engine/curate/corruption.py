@@ -19,13 +19,18 @@ _SUSPECT = re.compile(
     "|[\u0080-\u009f]|[\u0300-\u036f]{3,}"
     "|\u951f\u65a4\u62f7|(?:\u70eb){3,}|(?:\u5c6f){3,}"
 )
+# What a match of _SUSPECT may begin with: one set of characters is looked for ten times as fast as the alternatives.
+_LEAD = re.compile(
+    "[\u2580-\u259f\ufff9-\ufffd\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000f0000-\U0010ffff"
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f\u00c2-\u00f4\u0300-\u036f\u951f\u70eb\u5c6f]"
+)
 _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def corrupted_ratio(text: str) -> float:
     """Corrupted characters over visible ones, in [0, 1]; 0 for a text without visible characters."""
     pattern = _ASCII_CONTROL if text.isascii() else _SUSPECT
-    if not pattern.search(text):
+    if not _LEAD.search(text) or not pattern.search(text):
         return 0.0
     corrupted = sum(len(match[0]) for match in pattern.finditer(text))
     visible = sum(map(len, text.split()))

@@ -4,6 +4,7 @@
 - `ngram`: one stretch of the query holds at least `least_share` of the item's distinct n-grams, weighted by rarity. An
   n-gram made only of words that most problem statements use, or found in many queries, weighs less: templates alone
   do not count. Short items are compared by shorter n-grams.
+  What repeats an item whole but for its numbers is found too.
 
 Texts are read once for both rules. If one item, n-gram or evaluation set takes away an implausible share of the
 queries, nothing is removed: it stops with an explanation, because a template or a training set among the evaluation
@@ -20,12 +21,14 @@ from numpy.typing import NDArray
 from reasonmill.engine.curate.decontamination_guard import guard, guard_ngrams
 from reasonmill.engine.curate.evaluation_item import EvaluationItem
 from reasonmill.engine.curate.evidence import longest_match
-from reasonmill.engine.curate.rarity import UNIT, item_ngrams, rarity, size_of
+from reasonmill.engine.curate.other_numbers import Templates
+from reasonmill.engine.curate.rarity import UNIT, item_ngrams, rarity
 from reasonmill.engine.curate.settings import DecontaminateSettings
-from reasonmill.engine.curate.stretch import densest_weight
 from reasonmill.kernels.corpus import Corpus
 from reasonmill.kernels.ngrams import Matches, NgramIndex
 from reasonmill.kernels.tokens import tokenize
+
+_TEMPLATE_SHARE = 0.1  # of an item's n-grams, from which a text is looked at as a copy with other numbers
 
 __all__ = ["Contamination", "Evaluation", "EvaluationItem", "Hit", "contaminated"]
 
@@ -76,6 +79,7 @@ class Evaluation:
             texts, ngram=settings.ngram, short_ngram=settings.short_ngram, short_tokens=settings.short_tokens
         )
         self.ngrams = item_ngrams(self.index, texts, settings)
+        self._templates = Templates(texts)
         self._num_tokens = np.array([len(tokenize(text)) for text in texts], np.int64)
         self._by_ngram = np.array(["ngram" in item.rules for item in self.items], np.bool_)
         self._by_containment = np.array(["containment" in item.rules for item in self.items], np.bool_)
@@ -110,31 +114,29 @@ class Evaluation:
     def _overlaps(self, text_at: Callable[[int], str], matches: Matches, num_texts: int) -> list["Hit"]:
         settings = self.settings
         weights = rarity(self.ngrams, self.index.count_texts(matches), num_texts, settings)
-        overlaps = self.index.overlaps(matches, weights, settings.least_share)
+        overlaps = self.index.overlaps(matches, weights, min(_TEMPLATE_SHARE, settings.least_share))
         is_short = self._num_tokens[overlaps.items] < settings.short_tokens
         least = np.where(is_short, settings.least_short_weight, settings.least_weight) * UNIT
-        hits = []
-        for row in np.flatnonzero(self._by_ngram[overlaps.items] & (overlaps.matched >= least)).tolist():
+        by_ngram = self._by_ngram[overlaps.items]
+        much = by_ngram & (overlaps.matched >= settings.least_share * overlaps.totals) & (overlaps.matched >= least)
+        rows = np.flatnonzero(much)
+        texts, items = overlaps.texts[rows], overlaps.items[rows]
+        close = self.index.densest([text_at(text) for text in texts.tolist()], items, weights, settings.stretch)
+        shares = close / overlaps.totals[rows]
+        hits = [
+            Hit(text=int(texts[at]), item=int(items[at]), rule="ngram", coverage=float(shares[at]))
+            for at in np.flatnonzero((shares >= settings.least_share) & (close >= least[rows])).tolist()
+        ]
+        settled = {(hit.text, hit.item) for hit in hits}
+        for row in np.flatnonzero(by_ngram).tolist():
             text, item = int(overlaps.texts[row]), int(overlaps.items[row])
-            weight = self._weight_in_a_stretch(text_at(text), item, weights)
-            share = weight / int(overlaps.totals[row])
-            if share >= settings.least_share and weight >= least[row]:
+            if (text, item) not in settled and self._templates.stands_in(text_at(text), item):
+                share = float(overlaps.matched[row] / overlaps.totals[row])
                 hits.append(Hit(text=text, item=item, rule="ngram", coverage=share))
         removed = np.zeros(len(matches.offset) - 1, np.bool_)
         removed[[hit.text for hit in hits]] = True
         guard_ngrams(num_texts, self.index.count_texts(matches.where(removed)), self.ngrams, settings)
         return hits
-
-    def _weight_in_a_stretch(self, text: str, item: int, weights: NDArray[np.uint32]) -> int:
-        num_tokens = int(self._num_tokens[item])
-        numbers = self.index.item_grams(item)
-        return densest_weight(
-            text,
-            self.index.grams[numbers],
-            weights[numbers],
-            size_of(num_tokens, self.settings),
-            int(self.settings.stretch * num_tokens),
-        )
 
 
 def contaminated(

@@ -1,16 +1,20 @@
-"""Child process that turns texts into unit vectors with a sentence-transformers model, on one torch thread.
+"""Child process that turns texts into unit vectors and finds the nearest evaluation item to each.
 
-`python -m reasonmill.engine.curate.embedding_worker MODEL DTYPE BATCH_SIZE` answers each message (a JSON array of
-texts) by the vectors of those texts, float32 in the same order. Its first message is a JSON object: the vectors'
-`dimension`, or the `error` that keeps it from working. It ends with its input, and dies with its parent.
+`python -m reasonmill.engine.curate.embedding_worker MODEL DTYPE DEVICE BATCH_SIZE`. Its first message is a JSON object:
+the vectors' `dimension`, the encoder's `identity` and `device`, or the `error` that keeps it from working. Then it
+answers, each request beginning with a JSON object:
+
+- {"do": "encode", "texts": [...]}: `counts` of pieces of each text, and a frame of their vectors, float32.
+- {"do": "hold"} and a frame of vectors: these are the items to compare with from now on.
+- {"do": "nearest", "floor": cosine} and a frame of vectors: frames of the nearest items, int64, and cosines, float64.
+
+It ends with its input, and dies with its parent.
 """
 
-import importlib.util
 import os
 import signal
 import sys
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import orjson
@@ -18,39 +22,34 @@ from numpy.typing import NDArray
 
 from reasonmill.engine.curate.embedding_frames import framed, read_frame
 from reasonmill.engine.curate.embedding_model import model_folder
+from reasonmill.engine.curate.embedding_search import Candidates
+from reasonmill.engine.curate.window_encoder import WindowEncoder, chosen_device, identity, load_encoder
 from reasonmill.engine.flow.lifeline import die_with_parent
 
 
-def load_model(folder: Path, dtype: str) -> Any:
-    """The model on the CPU with one thread. Torch is imported here and nowhere else in curation."""
-    os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", HF_HUB_DISABLE_PROGRESS_BARS="1")
-    import torch
-
-    if importlib.util.find_spec("torchvision") is None:
-        sys.modules["torchvision"] = None  # type: ignore[assignment]  # libraries that probe for it take this for absent
-    from sentence_transformers import SentenceTransformer
-
-    torch.set_num_threads(1)
-    return SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": getattr(torch, dtype)})
-
-
-def encode(model: Any, texts: list[str], batch_size: int) -> NDArray[np.float32]:
-    """Unit vectors, float32 [len(texts), dimension]; batches are made of texts of like length."""
-    vectors = model.encode(texts, batch_size=batch_size, show_progress_bar=False, convert_to_tensor=True)
-    array = np.asarray(vectors.float().numpy(), np.float32)
-    lengths = np.linalg.norm(array, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = array / np.maximum(lengths, np.float32(1e-12))
-    return unit
-
-
-def serve(requests: BinaryIO, answers: BinaryIO, model: Any, batch_size: int) -> None:
-    """Answer every message until the input ends."""
-    dimension = encode(model, ["dimension"], batch_size).shape[1]
-    answers.write(framed(orjson.dumps({"dimension": dimension})))
-    answers.flush()
+def serve(requests: BinaryIO, answers: BinaryIO, encoder: WindowEncoder, device: str) -> None:
+    """Answer every request until the input ends."""
+    candidates: Candidates | None = None
     while (request := read_frame(requests)) is not None:
-        answers.write(framed(encode(model, orjson.loads(request), batch_size).tobytes()))
+        asked = orjson.loads(request)
+        if asked["do"] == "encode":
+            found = encoder.encode(asked["texts"])
+            answers.write(framed(orjson.dumps({"counts": found.counts.tolist()})))
+            answers.write(framed(found.vectors.tobytes()))
+        elif asked["do"] == "hold":
+            candidates = Candidates(_vectors(requests, encoder.dimension), device)
+        else:
+            assert candidates is not None, "asked for the nearest before any item was held"
+            best, cosines = candidates.nearest(_vectors(requests, encoder.dimension), asked["floor"])
+            answers.write(framed(best.tobytes()))
+            answers.write(framed(cosines.tobytes()))
         answers.flush()
+
+
+def _vectors(requests: BinaryIO, dimension: int) -> NDArray[np.float32]:
+    content = read_frame(requests)
+    assert content is not None, "a request that ends before its vectors"
+    return np.frombuffer(content, np.float32).reshape(-1, dimension)
 
 
 def main() -> None:
@@ -59,14 +58,19 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print goes to the log, not among the answers
-    model, dtype, batch_size = sys.argv[1:4]
+    model, dtype, device, batch_size = sys.argv[1:5]
     try:
-        loaded = load_model(model_folder(model or None), dtype)
+        folder = model_folder(model or None)
+        encoder = load_encoder(folder, dtype, device, int(batch_size))
+        where = chosen_device(device)
+        greeting = {"dimension": encoder.dimension, "identity": identity(folder, dtype, where), "device": where}
     except (ImportError, OSError, ValueError) as error:
         answers.write(framed(orjson.dumps({"error": f"{type(error).__name__}: {error}"})))
         answers.close()
         return
-    serve(sys.stdin.buffer, answers, loaded, int(batch_size))
+    answers.write(framed(orjson.dumps(greeting)))
+    answers.flush()
+    serve(sys.stdin.buffer, answers, encoder, where)
 
 
 if __name__ == "__main__":

@@ -1,49 +1,39 @@
 """Decontamination by embedding: a query whose cosine to an evaluation item is above the threshold is removed.
 
-The encoder is a process of its own, so that the coordinator loads no torch and never waits for it; if it dies it is
-started again and the same texts are encoded anew, `max_restarts` times in all. A cosine equal to the threshold is kept.
-The packaged model reads the first 256 tokens of a text and hardly sees numbers: list sets whose questions differ from
-the queries in their numbers alone with the rule containment.
+A text longer than the model's window is compared piece by piece, and its likest piece counts. A cosine equal to the
+threshold is kept. Models hardly see numbers: list sets whose questions differ from the queries in their numbers alone
+with the rule containment.
 """
 
-import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reasonmill.engine.curate.decontaminate import EvaluationItem
-from reasonmill.engine.curate.encoder_process import EncoderDied, EncoderProcess
+from reasonmill.engine.curate.encoder import Encoder
+from reasonmill.engine.curate.evaluation_item import EvaluationItem
+from reasonmill.engine.curate.profile import threshold_for
 from reasonmill.engine.curate.settings import CurateSettings
-from reasonmill.engine.faults import RunFailed
 from reasonmill.engine.records import Query, Reject
 
 _SHOWN = 240  # characters of the item in the evidence
-_DECIMALS = 6  # float32 cosines are rounded to this, so that equal means equal
 _ITEMS_PER_CALL = 1024
-
-
-def nearest(
-    queries_QD: NDArray[np.float32],  # noqa: N803  # Q queries, D dimensions, I items
-    items_ID: NDArray[np.float32],  # noqa: N803
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Item with the largest cosine to each query, int64 [Q], and that cosine, float64 [Q]; rows are unit vectors."""
-    cosines_QI = np.round((queries_QD @ items_ID.T).astype(np.float64), _DECIMALS)  # noqa: N806
-    best = cosines_QI.argmax(axis=1)
-    return best, cosines_QI[np.arange(len(best)), best]
 
 
 class EmbeddingDecontaminator:
     """Compares queries with the evaluation items that list the rule `embedding`. Use as `async with`."""
 
-    def __init__(self, evaluation: Sequence[EvaluationItem], settings: CurateSettings) -> None:
+    def __init__(
+        self, evaluation: Sequence[EvaluationItem], settings: CurateSettings, *, encoder: Encoder | None = None
+    ) -> None:
+        """`encoder` is one that is open; without it an encoder of its own lives as long as the block."""
         self._items = [item for item in evaluation if "embedding" in item.rules]
         self._settings = settings.embeddings
-        self._restarts_left = settings.embeddings.max_restarts
-        self._turn = asyncio.Lock()
-        self._encoder: EncoderProcess | None = None
-        self._items_ID = np.empty((0, 0), np.float32)
+        self._encoder = encoder
+        self._stack = AsyncExitStack()
+        self._owner: list[int] = []  # item of each vector that is held
+        self._threshold = 1.0
 
     @property
     def encoder_pid(self) -> int | None:
@@ -53,69 +43,57 @@ class EmbeddingDecontaminator:
     async def __aenter__(self) -> "EmbeddingDecontaminator":
         """Loads the model and encodes the items; neither happens where there is none.
 
-        Raises ValueError for a model that cannot be loaded, RunFailed if the encoder keeps dying.
+        Raises ValueError for a model that cannot be loaded or another's profile, RunFailed if the encoder keeps dying.
         """
         if self._items and self._settings.enabled:
-            try:
-                texts = [item.text for item in self._items]
-                blocks = range(0, len(texts), _ITEMS_PER_CALL)
-                vectors = [await self._encode(texts[at : at + _ITEMS_PER_CALL]) for at in blocks]
-            except BaseException:
-                await self._close()
-                raise
-            self._items_ID = np.concatenate(vectors)
+            async with AsyncExitStack() as stack:
+                if self._encoder is None:
+                    self._encoder = await stack.enter_async_context(Encoder(self._settings))
+                self._threshold = threshold_for(self._settings, self._encoder.identity)
+                await self._hold(self._encoder)
+                self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the encoder."""
-        await self._close()
+        """Ends the encoder, if it is its own."""
+        await self._stack.aclose()
 
     async def check(self, queries: Sequence[Query]) -> list[Reject | None]:
         """For each query its Reject, or None where it is kept. Raises RunFailed if the encoder keeps dying."""
-        if not queries or not len(self._items_ID):
+        if not queries or not self._owner or self._encoder is None:
             return [None] * len(queries)
-        async with self._turn:
-            vectors = await self._encode([query.text for query in queries])
-        best, cosines = nearest(vectors, self._items_ID)
-        return [
-            self._reject(query, self._items[item], cosine) if cosine > self._settings.threshold else None
-            for query, item, cosine in zip(queries, best.tolist(), cosines.tolist(), strict=True)
-        ]
+        pieces = await self._encoder.vectors([query.text for query in queries])
+        best, cosines = await self._encoder.nearest(np.concatenate(pieces), self._threshold)
+        rejects: list[Reject | None] = []
+        end = 0
+        for query, of_query in zip(queries, pieces, strict=True):
+            start, end = end, end + len(of_query)
+            likest = start + int(cosines[start:end].argmax())
+            cosine = float(cosines[likest])
+            item = self._items[self._owner[int(best[likest])]]
+            parts = (likest - start, len(of_query))
+            rejects.append(_reject(query, item, cosine, parts) if cosine > self._threshold else None)
+        return rejects
 
-    def _reject(self, query: Query, item: EvaluationItem, cosine: float) -> Reject:
-        return Reject(
-            query_id=query.id,
-            stage="decontaminate",
-            reason="contaminated_embedding",
-            evidence={
-                "item": item.id,
-                "evaluation_set": item.set_name,
-                "rule": "embedding",
-                "cosine": cosine,
-                "matched": item.text[:_SHOWN],
-            },
-        )
+    async def _hold(self, encoder: Encoder) -> None:
+        pieces = []
+        for start in range(0, len(self._items), _ITEMS_PER_CALL):
+            pieces.extend(await encoder.vectors([item.text for item in self._items[start : start + _ITEMS_PER_CALL]]))
+        self._owner = [owner for owner, of_item in enumerate(pieces) for _ in of_item]
+        await encoder.hold(np.concatenate(pieces))
 
-    async def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        while True:
-            try:
-                if self._encoder is None:
-                    self._encoder = await EncoderProcess.start(self._settings)
-                return await self._encoder.encode(texts, self._settings.deadline_s)
-            except EncoderDied as death:
-                await self._close()
-                if self._restarts_left == 0:
-                    raise RunFailed(
-                        f"the embedding encoder died {self._settings.max_restarts + 1} times; the last time: {death}"
-                    ) from death
-                self._restarts_left -= 1
-            except asyncio.CancelledError:  # its answer would be taken for that of the next call
-                await self._close()
-                raise
 
-    async def _close(self) -> None:
-        encoder, self._encoder = self._encoder, None
-        if encoder is not None:
-            await encoder.close()
+def _reject(query: Query, item: EvaluationItem, cosine: float, parts: tuple[int, int]) -> Reject:
+    piece, num_pieces = parts
+    evidence = {
+        "item": item.id,
+        "evaluation_set": item.set_name,
+        "rule": "embedding",
+        "cosine": cosine,
+        "matched": item.text[:_SHOWN],
+    }
+    if num_pieces > 1:
+        evidence |= {"piece": piece + 1, "pieces": num_pieces}
+    return Reject(query_id=query.id, stage="decontaminate", reason="contaminated_embedding", evidence=evidence)

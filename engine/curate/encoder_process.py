@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import orjson
@@ -25,12 +26,13 @@ class EncoderDied(Exception):
 
 
 class EncoderProcess:
-    """One child process. Use `start`, then `encode` from one task at a time, and `close` in the end."""
+    """One child process. Use `start`, then the requests from one task at a time, and `close` in the end."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: "tempfile._TemporaryFileWrapper[bytes]") -> None:
         self._process = process
         self._log = log
         self.dimension = 0
+        self.identity = ""  # of the encoder: window_encoder.identity
 
     @classmethod
     async def start(cls, settings: EmbeddingSettings) -> "EncoderProcess":
@@ -41,6 +43,7 @@ class EncoderProcess:
             *_COMMAND,
             settings.model or "",
             settings.dtype,
+            settings.device,
             str(settings.batch_size),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -49,7 +52,7 @@ class EncoderProcess:
         )
         encoder = cls(process, log)
         try:
-            greeting = orjson.loads(await encoder._answer(settings.deadline_s))
+            greeting = orjson.loads((await encoder._answers(1, settings.deadline_s))[0])
         except BaseException:
             await encoder.close()
             raise
@@ -57,6 +60,7 @@ class EncoderProcess:
             await encoder.close()
             raise ValueError(f"the embedding model cannot be loaded: {greeting['error']}")
         encoder.dimension = int(greeting["dimension"])
+        encoder.identity = str(greeting["identity"])
         return encoder
 
     @property
@@ -64,23 +68,45 @@ class EncoderProcess:
         """Process id."""
         return self._process.pid
 
-    async def encode(self, texts: Sequence[str], deadline_s: float) -> NDArray[np.float32]:
-        """Unit vectors, float32 [len(texts), dimension]. Raises EncoderDied, after which only `close` is of use."""
-        assert self._process.stdin is not None
+    async def encode(self, texts: Sequence[str], deadline_s: float) -> list[NDArray[np.float32]]:
+        """Unit vectors of the pieces of each text, float32 [pieces, dimension] each.
+
+        This and the other requests raise EncoderDied, after which only `close` is of use.
+        """
         clean = [text.encode("utf-8", "replace").decode() for text in texts]  # JSON has no lone surrogates
+        await self._ask({"do": "encode", "texts": clean})
+        header, content = await self._answers(2, deadline_s)
+        vectors = np.frombuffer(content, np.float32).reshape(-1, self.dimension)
+        ends = np.cumsum(orjson.loads(header)["counts"])
+        return np.split(vectors, ends[:-1])
+
+    async def hold(self, vectors: NDArray[np.float32]) -> None:
+        """Compare with these from now on."""
+        await self._ask({"do": "hold"}, vectors)
+
+    async def nearest(
+        self, vectors: NDArray[np.float32], floor: float, deadline_s: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Of what is held the nearest to each vector, and its cosine; exact above `floor`."""
+        await self._ask({"do": "nearest", "floor": floor}, vectors)
+        best, cosines = await self._answers(2, deadline_s)
+        return np.frombuffer(best, np.int64), np.frombuffer(cosines, np.float64)
+
+    async def _ask(self, header: dict[str, Any], vectors: NDArray[np.float32] | None = None) -> None:
+        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(framed(orjson.dumps(clean)))
+            self._process.stdin.write(framed(orjson.dumps(header)))
+            if vectors is not None:
+                self._process.stdin.write(framed(np.ascontiguousarray(vectors, np.float32).tobytes()))
             await self._process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise EncoderDied(await self._last_words()) from None
-        answer = await self._answer(deadline_s)
-        return np.frombuffer(answer, np.float32).reshape(len(texts), self.dimension)
 
-    async def _answer(self, deadline_s: float) -> bytes:
+    async def _answers(self, count: int, deadline_s: float) -> list[bytes]:
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(deadline_s):
-                return await receive_frame(self._process.stdout)
+                return [await receive_frame(self._process.stdout) for _ in range(count)]
         except TimeoutError:
             raise EncoderDied(f"no answer within {deadline_s:g} s. {await self._last_words()}") from None
         except asyncio.IncompleteReadError:

@@ -3,26 +3,41 @@
 Every row that is read is in exactly one of the first two, kept ones as readers.query_to_json writes them, removed ones
 with id, stage, reason and evidence. variants.jsonl names the kept ones that are like another kept one but for their
 numbers. All are written aside and renamed, counts.json last; a pass that was killed is made again and writes the same.
+
+The rows are read once, in batches; what is kept is copied from the spool. Memory does not grow with the texts, but for
+the steps that compare or label all that is left (`refine.py`), where they are turned on.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import ExitStack, aclosing
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import orjson
 
-from reasonmill.engine.curate.curator import curate
-from reasonmill.engine.curate.decontaminate import EvaluationItem
+from reasonmill.engine.curate.decisions import Decisions, removals
+from reasonmill.engine.curate.decontaminate import Evaluation, EvaluationItem
 from reasonmill.engine.curate.embedding_model import encoder_missing
 from reasonmill.engine.curate.embeddings import EmbeddingDecontaminator
 from reasonmill.engine.curate.evaluation import load_evaluation
+from reasonmill.engine.curate.index import Index
+from reasonmill.engine.curate.reading import Reading
+from reasonmill.engine.curate.refine import Refined, refined, works_on_all
+from reasonmill.engine.curate.rejects_file import reject_to_json
 from reasonmill.engine.curate.settings import RULES, AgainstSettings, CurateSettings, Rule
-from reasonmill.engine.records import Query, Reject
+from reasonmill.engine.curate.spool import Spool
+from reasonmill.engine.records import Reject, content_id
 from reasonmill.engine.store.aside import whole_file
-from reasonmill.engine.store.readers import query_to_json, read_queries
+from reasonmill.engine.store.digest import digest_of
+from reasonmill.engine.store.readers import query_to_json
 
 _CHUNK = 256  # queries of one embedding call
+_COPIED = 4096  # queries copied at once
+WORK_FOLDER = ".curating"
+WRITTEN = ("counts.json", "variants.jsonl", "removed.jsonl", "kept.jsonl")
 
 
 async def curate_files(
@@ -32,9 +47,12 @@ async def curate_files(
     settings: CurateSettings,
     *,
     category: str | None = None,
+    index: str | None = None,
+    on_progress: Callable[[str], None] = lambda progress: None,
 ) -> dict[str, Any]:
     """Curates the files and returns the counts.
 
+    `index` is a folder that knows what earlier calls kept (`index.py`); the same call made again finds what it found.
     `against` are further evaluation sets, compared by every rule; where no encoder is installed they are compared by
     text alone, and the counts say so under `not_run`. Raises FileNotFoundError or ValueError for an input that cannot
     be read, RunFailed if the encoder keeps dying, and ValueError, after all is written, for too many unreadable rows.
@@ -42,96 +60,169 @@ async def curate_files(
     missing = encoder_missing(settings.embeddings) if against and settings.embeddings.enabled else None
     rules: tuple[Rule, ...] = ("containment", "ngram") if missing else RULES
     evaluation = load_evaluation((*settings.against, *(AgainstSettings(path=path, rules=rules) for path in against)))
-    found, rejects = _read(queries, category)
-    result = curate(found, evaluation, settings)
-    kept, close = await _compared(result.kept, evaluation, settings)
-    removed = [*rejects, *result.removed, *close]
-    counts = _counts(len(found) + len(rejects), kept, removed)
-    if missing:
-        counts["not_run"] = {"embedding": missing}
-    ids = {query.id for query in kept}
-    variants = {id_: of for id_, of in result.variants.items() if id_ in ids and of in ids}
-    _write(Path(output_dir), kept, removed, variants, counts)
-    _check_readable(rejects, counts["read"], settings.max_unreadable_share)
+    for path in queries:
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"input file {path!r} does not exist or is not a file")
+    folder = Path(output_dir)
+    by_text = Evaluation(evaluation, settings.decontaminate)
+    with ExitStack() as stack:
+        earlier = stack.enter_context(open_index(index, settings)) if index else None
+        reading = stack.enter_context(Reading(folder / WORK_FOLDER, by_text, settings, on_progress=on_progress))
+        reading.read(queries, category=category)
+        on_progress(f"deciding on {len(reading.spool):,} queries")
+        inputs = "" if earlier is None else _inputs_digest(queries, category, settings)
+        decisions = reading.decide(earlier, inputs)
+        counts = await _write(folder, reading, decisions, evaluation, settings, missing)
+        reading.check_readable(settings.max_unreadable_share, "max_unreadable_share")
+        reading.remember()  # last: what failed is mended and said again, and must not meet itself
     return counts
 
 
-def _write(
-    folder: Path, kept: Sequence[Query], removed: Sequence[Reject], variants: dict[str, str], counts: dict[str, Any]
-) -> None:
-    with (
-        whole_file(folder / "counts.json") as counts_file,
-        whole_file(folder / "variants.jsonl") as variants_file,
-        whole_file(folder / "removed.jsonl") as removed_file,
-        whole_file(folder / "kept.jsonl") as kept_file,
-    ):
-        kept_file.writelines(_lines(map(query_to_json, kept)))
-        removed_file.writelines(_lines(map(_reject_to_json, removed)))
-        variants_file.writelines(_lines({"id": id_, "of": of} for id_, of in variants.items()))
-        counts_file.write(orjson.dumps(counts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+def open_index(folder: str, settings: CurateSettings) -> Index:
+    """The index in a folder, to be entered. Raises ValueError where curation finds no near-duplicates."""
+    if settings.near_duplicate_threshold is None:
+        raise ValueError("near_duplicate_threshold is null: an index is of near-duplicates")
+    return Index(Path(folder), num_threads=settings.num_threads)
 
 
-def _read(paths: Sequence[str], category: str | None) -> tuple[list[Query], list[Reject]]:
-    """Queries with an id that none before had, and the rows that are none."""
-    queries: list[Query] = []
-    rejects: list[Reject] = []
-    first_with: dict[str, Query] = {}
-    for item in read_queries(paths, category=category):
-        if isinstance(item, Reject):
-            rejects.append(item)
-        elif (first := first_with.setdefault(item.id, item)) is not item:
-            rejects.append(_repeated(item, first))
+def _inputs_digest(queries: Sequence[str], category: str | None, settings: CurateSettings) -> str:
+    """Names what an index is told: contents of the files, and what decides which of their rows are unique."""
+    decides = [settings.near_duplicate_threshold, settings.number_guard, asdict(settings.filters)]
+    return content_id(*map(digest_of, queries), category or "", repr(decides))
+
+
+async def _write(
+    folder: Path,
+    reading: Reading,
+    decisions: Decisions,
+    evaluation: Sequence[EvaluationItem],
+    settings: CurateSettings,
+    missing: str | None,
+) -> dict[str, Any]:
+    with ExitStack() as files:
+        counts_file, variants_file, removed_file, kept_file = (
+            files.enter_context(whole_file(folder / name)) for name in WRITTEN
+        )
+        reasons: Counter[str] = Counter()
+
+        def remove(reject: Reject) -> None:
+            reasons[f"{reject.stage}/{reject.reason}"] += 1
+            removed_file.write(orjson.dumps(reject_to_json(reject), option=orjson.OPT_APPEND_NEWLINE))
+
+        for reject in _unfit(reading):
+            remove(reject)
+        for reject in reading.filtered():
+            remove(reject)
+        for reject in removals(decisions, reading.spool, len(reading.spool)):
+            remove(reject)
+        refinement = Refined(kept=[])
+        if works_on_all(settings):
+            refinement = await _refine(folder, reading.spool, decisions, evaluation, settings)
+            for reject in refinement.removed:
+                remove(reject)
+        elif settings.embeddings.enabled and any("embedding" in item.rules for item in evaluation):
+            async with aclosing(_too_close(reading.spool, decisions, evaluation, settings)) as found:
+                async for number, reject in found:
+                    decisions.left[number] = False
+                    remove(reject)
+        if settings.tags.any:
+            _write_kept(refinement, kept_file)
         else:
-            queries.append(item)
-    return queries, rejects
+            _copy_kept(reading.spool, decisions, kept_file)
+        num_kept, num_removed = int(np.count_nonzero(decisions.left)), sum(reasons.values())
+        assert reading.num_rows == num_kept + num_removed, "a row that enters leaves exactly once"
+        counts: dict[str, Any] = {
+            "read": reading.num_rows,
+            "kept": num_kept,
+            "removed": num_removed,
+            "reasons": dict(sorted(reasons.items())),
+        }
+        counts |= _refinement_counts(refinement, missing)
+        variants_file.writelines(_variants(reading.spool, decisions))
+        counts_file.write(orjson.dumps(counts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return counts
 
 
-def _check_readable(rejects: Sequence[Reject], num_rows: int, max_share: float) -> None:
-    broken = [reject.evidence for reject in rejects if reject.reason == "unreadable_line"]
-    if len(broken) > max_share * num_rows:
-        raise ValueError(
-            f"{len(broken)} of {num_rows} rows cannot be read, more than max_unreadable_share = {max_share}; "
-            f"the first is {broken[0]['place']}: {broken[0]['error']}"
-        )
+def _unfit(reading: Reading) -> Iterator[Reject]:
+    """Rows that are no query and queries with an id that one before had, in input order."""
+    unreadable = reading.unreadable()
+    waiting = next(unreadable, None)
+    for number, first in reading.repeated():
+        while waiting is not None and waiting[0] <= number:
+            yield waiting[1]
+            waiting = next(unreadable, None)
+        yield _repeated(reading.spool, number, first)
+    if waiting is not None:
+        yield waiting[1]
+    yield from (reject for _, reject in unreadable)
 
 
-def _repeated(item: Query, first: Query) -> Reject:
+def _repeated(spool: Spool, number: int, first: int) -> Reject:
     """An id that was seen before: a copy where the question is the same, else a mistake in the input."""
-    if item.messages == first.messages:
-        return Reject(
-            query_id=item.id, stage="curate", reason="exact_duplicate", evidence={"of": first.id, "match": "identical"}
-        )
-    return Reject(query_id=item.id, stage="read", reason="repeated_id", evidence={"prompt": item.prompt[:240]})
+    id_ = spool.id(number)
+    if spool.same_question(number, first):
+        same = {"of": id_, "match": "identical"}
+        return Reject(query_id=id_, stage="curate", reason="exact_duplicate", evidence=same)
+    prompt = spool.query(number).prompt[:240]
+    return Reject(query_id=id_, stage="read", reason="repeated_id", evidence={"prompt": prompt})
 
 
-async def _compared(
-    queries: list[Query], evaluation: Sequence[EvaluationItem], settings: CurateSettings
-) -> tuple[list[Query], list[Reject]]:
-    """The queries that the rule `embedding` keeps, and its removals."""
-    if not settings.embeddings.enabled or not any("embedding" in item.rules for item in evaluation):
-        return queries, []
-    kept: list[Query] = []
-    removed: list[Reject] = []
+async def _too_close(
+    spool: Spool, decisions: Decisions, evaluation: Sequence[EvaluationItem], settings: CurateSettings
+) -> AsyncGenerator[tuple[int, Reject], None]:
+    """What the rule `embedding` removes of those that are left, in input order."""
+    left = np.flatnonzero(decisions.left).tolist()
     async with EmbeddingDecontaminator(evaluation, settings) as decontaminator:
-        for at in range(0, len(queries), _CHUNK):
-            chunk = queries[at : at + _CHUNK]
-            for query, reject in zip(chunk, await decontaminator.check(chunk), strict=True):
-                if reject is None:
-                    kept.append(query)
-                else:
-                    removed.append(reject)
-    return kept, removed
+        for at in range(0, len(left), _CHUNK):
+            chunk = left[at : at + _CHUNK]
+            checked = await decontaminator.check([spool.query(number) for number in chunk])
+            for number, reject in zip(chunk, checked, strict=True):
+                if reject is not None:
+                    yield number, reject
 
 
-def _counts(num_rows: int, kept: Sequence[Query], removed: Sequence[Reject]) -> dict[str, Any]:
-    assert num_rows == len(kept) + len(removed), "a row that enters leaves exactly once"
-    reasons = Counter(f"{reject.stage}/{reject.reason}" for reject in removed)
-    return {"read": num_rows, "kept": len(kept), "removed": len(removed), "reasons": dict(sorted(reasons.items()))}
+async def _refine(
+    folder: Path, spool: Spool, decisions: Decisions, evaluation: Sequence[EvaluationItem], settings: CurateSettings
+) -> Refined:
+    """The steps that need all queries in memory, with what they remove taken out of the decisions."""
+    numbers = np.flatnonzero(decisions.left[: len(spool)]).tolist()
+    queries = [spool.query(number) for number in numbers]
+    refinement = await refined(queries, evaluation, settings, log_dir=folder / "logs")
+    number_of = {query.id: number for query, number in zip(queries, numbers, strict=True)}
+    for reject in refinement.removed:
+        decisions.left[number_of[reject.query_id]] = False
+    return refinement
 
 
-def _reject_to_json(reject: Reject) -> dict[str, Any]:
-    return {"id": reject.query_id, "stage": reject.stage, "reason": reject.reason, "evidence": reject.evidence}
+def _refinement_counts(refinement: Refined, missing: str | None) -> dict[str, Any]:
+    """How many queries have each label, and what was not done."""
+    labels: dict[str, Counter[str]] = {}
+    for query in refinement.kept:
+        for name, label in query.tags.items():
+            labels.setdefault(name, Counter())[label] += 1
+    not_run: dict[str, Any] = {"embedding": missing} if missing else {}
+    not_run |= refinement.not_run
+    counts: dict[str, Any] = {"tags": {name: dict(sorted(count.items())) for name, count in labels.items()}}
+    return (counts if labels else {}) | ({"not_run": not_run} if not_run else {})
 
 
-def _lines(values: Iterable[dict[str, Any]]) -> Iterable[bytes]:
-    return (orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE) for value in values)
+def _write_kept(refinement: Refined, stream: BinaryIO) -> None:
+    stream.writelines(orjson.dumps(query_to_json(query), option=orjson.OPT_APPEND_NEWLINE) for query in refinement.kept)
+
+
+def _copy_kept(spool: Spool, decisions: Decisions, stream: BinaryIO) -> None:
+    """The kept records, run by run."""
+    edges = np.flatnonzero(np.diff(decisions.left[: len(spool)].astype(np.int8), prepend=0, append=0))
+    for first, last in edges.reshape(-1, 2).tolist():
+        stream.writelines(spool.records(at, min(at + _COPIED, last)) for at in range(first, last, _COPIED))
+
+
+def _variants(spool: Spool, decisions: Decisions) -> Iterator[bytes]:
+    of = decisions.variant_of
+    stays = decisions.left | (
+        np.arange(len(of)) >= len(spool)
+    )  # what was kept earlier has its number behind the others
+    both = decisions.left & (of >= 0) & stays[np.maximum(of, 0)]
+    for number in np.flatnonzero(both).tolist():
+        value = {"id": spool.id(number), "of": spool.id(int(of[number]))}
+        yield orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)

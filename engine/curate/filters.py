@@ -1,7 +1,7 @@
 """Filters on single queries: each says why a text is removed and shows the evidence, or lets it pass.
 
 The order is fixed, so a text that fails several filters is always removed for the same reason: unicode_ratio, empty,
-incomplete, url, table, image_reference.
+incomplete, url, table, image_reference, too_long.
 """
 
 import re
@@ -12,7 +12,9 @@ from typing import Any
 from reasonmill.engine.curate.corruption import corrupted_ratio
 from reasonmill.engine.curate.settings import FilterSettings
 from reasonmill.engine.curate.tables import find_table
+from reasonmill.kernels import hints
 
+_OF_TABLES = hints.PIPE | hints.LESS | hints.BACKSLASH | hints.PLUS | hints.NON_ASCII | hints.TAB
 _SHOWN = 120  # characters of evidence
 _TAIL = 40  # characters that hold the last two words of a text
 
@@ -59,24 +61,29 @@ def check(
     num_words: int,
     settings: FilterSettings,
     is_incomplete: Callable[[str], bool] | None = None,
+    *,
+    holds: int = hints.ALL,
 ) -> Finding | None:
     """The first filter that the text fails, or None.
 
     `num_words` is as kernels/minhash.py counts; `is_incomplete` is a further judge of incompleteness, such as a model.
+    `holds` are the text's bits of kernels/hints.py, if they are known: a filter is not asked about what is not there.
     """
-    ratio = corrupted_ratio(text)
+    ratio = corrupted_ratio(text) if holds & (hints.CONTROL | hints.NON_ASCII) else 0.0
     if ratio > settings.max_unicode_ratio:
         return Finding(reason="unicode_ratio", evidence={"ratio": round(ratio, 4), "text": text[:_SHOWN]})
     if num_words == 0:
         return Finding(reason="empty", evidence={"text": text[:_SHOWN]})
     if settings.drop_incomplete and (why := _incomplete(text, num_words, settings.min_words)):
         return Finding(reason="incomplete", evidence={"why": why, "text": text[-_SHOWN:]})
-    if settings.drop_urls and (url := _find_url(text)):
+    if settings.drop_urls and holds & hints.SLASH_OR_WWW and (url := _find_url(text)):
         return Finding(reason="url", evidence={"matched": url[:_SHOWN]})
-    if settings.drop_tables and (table := find_table(text)):
+    if settings.drop_tables and holds & _OF_TABLES and (table := find_table(text)):
         return Finding(reason="table", evidence={"kind": table[0], "matched": table[1][:_SHOWN]})
     if settings.drop_image_references and (match := _IMAGE.search(text)):
         return Finding(reason="image_reference", evidence={"matched": match[0][:_SHOWN]})
+    if settings.max_words is not None and num_words > settings.max_words:
+        return Finding(reason="too_long", evidence={"words": num_words, "text": text[:_SHOWN]})
     if is_incomplete is not None and is_incomplete(text):
         return Finding(reason="incomplete", evidence={"why": "judged", "text": text[-_SHOWN:]})
     return None

@@ -22,7 +22,7 @@ def find_table(text: str) -> tuple[str, str] | None:
     """Kind of the first table found and the start of it, or None."""
     if "|" in text and (line := _pipe_table(text)):
         return "markdown", line
-    if "<t" in text.lower() and (match := _HTML.search(text)):
+    if "<" in text and "<t" in text.lower() and (match := _HTML.search(text)):
         return "html", match[0]
     if "\\begin{" in text and (match := _LATEX.search(text) or _RULED_ARRAY.search(text)):
         return "latex", match[0]

@@ -2,7 +2,7 @@
 on resume, what was decided before is not decided again and what was settled is not asked again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from reasonmill.engine.distill.open_queries import OpenQuery
@@ -38,14 +38,19 @@ async def feed(
     releaser: Releaser,
     queries: Channel[OpenQuery],
     telemetry: Telemetry,
+    num_queries: int,
+    reach: Callable[[int], Awaitable[None]],
     joined: bool = False,
 ) -> None:
     """Put every query that still needs an answer into the channel, and tell the releaser of those that need none.
-    `joined`: these teachers came to the run after others.
+    `reach` returns when the queries up to an ordinal are in the journal. `joined`: these teachers came to the run after
+    others.
     """
     last = -1
     with queries.writer():
-        while chunk := await journal.read(lambda c, after=last: ledger.read_queries_after(c, after, CHUNK)):  # type: ignore[misc]
+        while last + 1 < num_queries:
+            await reach(min(last + CHUNK, num_queries - 1))
+            chunk = await journal.read(lambda c, after=last: ledger.read_queries_after(c, after, CHUNK))  # type: ignore[misc]
             first, last = chunk[0][0], chunk[-1][0]
             removed = await _decide(chunk, journal, check, telemetry)
             settled = await journal.read(lambda c, a=first, b=last: ledger.read_settled(c, a, b))  # type: ignore[misc]

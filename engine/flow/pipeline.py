@@ -23,7 +23,7 @@ from reasonmill.engine.distill.open_queries import OpenQuery
 from reasonmill.engine.faults import RunFailed
 from reasonmill.engine.flow.channel import Channel
 from reasonmill.engine.flow.cohorts import Cohort, finish_cohort, open_cohorts
-from reasonmill.engine.flow.curation import curate_once
+from reasonmill.engine.flow.curation import Curation
 from reasonmill.engine.flow.evaluation import evaluate_students, evaluate_teachers
 from reasonmill.engine.flow.feeder import eligible, feed
 from reasonmill.engine.flow.inputs import Inputs
@@ -106,23 +106,26 @@ async def _distil(run: Running, cohorts: list[Cohort]) -> None:
         )
         try:
             evaluation = await asyncio.to_thread(load_evaluation, recipe.curate.against)
-            num_queries = await curate_once(
-                journal, run.inputs.queries, recipe.queries, recipe.curate, evaluation, telemetry
+            curation = await stack.enter_async_context(
+                Curation(
+                    journal, run.inputs.queries, recipe.queries, recipe.curate, evaluation, paths.curation, telemetry
+                )
             )
             check = None
             if recipe.curate.embeddings.enabled and any("embedding" in item.rules for item in evaluation):
                 decontaminator = EmbeddingDecontaminator(evaluation, recipe.curate)
                 check = await stack.enter_async_context(decontaminator)
             pool = await stack.enter_async_context(VerifierPool(recipe.verify))
-            await warn_without_sandbox(journal, pool)
         except BaseException:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
             raise
         teachers = await opening
-        for cohort in cohorts:
-            await _stream(run, cohort, teachers, pool, check, num_queries)
-            await finish_cohort(journal, cohort)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_fill(run, curation, pool), name="fill")
+            for cohort in cohorts:
+                await _stream(run, cohort, teachers, pool, check, curation)
+                await finish_cohort(journal, cohort)
         await evaluate_teachers(recipe, paths, teachers, pool, telemetry)
 
 
@@ -132,13 +135,13 @@ async def _stream(
     teachers: dict[str, Teacher],
     pool: VerifierPool,
     check: EmbeddingDecontaminator | None,
-    num_queries: int,
+    curation: Curation,
 ) -> None:
     """All queries through one cohort of teachers."""
-    releaser = await _releaser(run, cohort, num_queries)
+    releaser = await _releaser(run, cohort, curation.num_queries)
     admitted: Channel[OpenQuery] = Channel("admitted", ADMITTED_BOUND)
     run.telemetry.watch(admitted)
-    run.telemetry.count("queries", num_queries)
+    run.telemetry.count("queries", curation.num_queries)
     asker = Asker(
         teachers={teacher.name: teachers[teacher.name] for teacher in cohort.teachers},
         verify=pool.verify,
@@ -159,11 +162,18 @@ async def _stream(
             releaser=releaser,
             queries=admitted,
             telemetry=run.telemetry,
+            num_queries=curation.num_queries,
+            reach=curation.reach,
             joined=cohort.number > 0,
         )
         group.create_task(feeding, name="feed")
         group.create_task(asker.run(admitted), name="ask")
         group.create_task(releaser.run(), name="release")
+
+
+async def _fill(run: Running, curation: Curation, pool: VerifierPool) -> None:
+    await curation.fill()
+    await warn_without_sandbox(run.journal, pool)
 
 
 async def _releaser(run: Running, cohort: Cohort, num_queries: int) -> Releaser:

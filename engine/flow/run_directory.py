@@ -64,6 +64,11 @@ class RunDirectory:
         return self.root / "inputs"
 
     @property
+    def curation(self) -> Path:
+        """What curation sets aside until it is in the journal."""
+        return self.root / "curation"
+
+    @property
     def dataset(self) -> Path:
         """Parquet shards by teacher."""
         return self.root / "dataset"

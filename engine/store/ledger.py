@@ -30,9 +30,12 @@ class JudgedAttempt:
 
 def insert_query(ordinal: int, query: Query) -> Statement:
     """A query that survived the whole-input pass."""
-    return Statement(
-        "INSERT INTO queries VALUES (?, ?, ?, NULL)", (ordinal, query.id, orjson.dumps(query_to_json(query)))
-    )
+    return insert_record(ordinal, query.id, orjson.dumps(query_to_json(query)))
+
+
+def insert_record(ordinal: int, query_id: str, record: bytes) -> Statement:
+    """A query that survived the whole-input pass, as JSON; said again after a crash, it stands as it was."""
+    return Statement("INSERT OR IGNORE INTO queries VALUES (?, ?, ?, NULL)", (ordinal, query_id, record))
 
 
 def admit(ordinals: Iterable[int]) -> list[Statement]:

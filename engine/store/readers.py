@@ -21,13 +21,14 @@ def read_queries(
     where a whole file cannot be read.
     """
     for path in paths:
+        origin = source or Path(path).name
         for row in read_rows(path):
             place = f"{path}:{row.line}"
             if row.value is None:
                 yield _unreadable(place, row.error or "empty row")
                 continue
             try:
-                yield query_from_json(row.value, category=category, source=source or Path(path).name)
+                yield query_from_json(row.value, category=category, source=origin)
             except ValueError as error:
                 yield _unreadable(place, str(error))
 
@@ -72,12 +73,13 @@ def _query(value: dict[str, Any], category: str | None, source: str) -> Query:
         ground_truth=None if ground_truth is None else str(ground_truth),
         test_case=test_case,
         instruction_constrain=constraint,
+        tags=_tags(value.get("tags")),
     )
 
 
 def query_to_json(query: Query) -> dict[str, Any]:
     """The query as a JSON object that `query_from_json` reads back to an equal query."""
-    return {
+    content = {
         "id": query.id,
         "messages": [{"role": m.role, "content": m.content} for m in query.messages],
         "category": query.category,
@@ -86,6 +88,14 @@ def query_to_json(query: Query) -> dict[str, Any]:
         "test_case": query.test_case,
         "instruction_constrain": query.instruction_constrain,
     }
+    return {**content, "tags": query.tags} if query.tags else content
+
+
+def _tags(value: Any) -> dict[str, str]:
+    """Labels as curation writes them; what others keep under this name is left out."""
+    if not isinstance(value, dict) or not all(isinstance(label, str) for label in value.values()):
+        return {}
+    return {str(name): label for name, label in value.items()}
 
 
 def _first(value: dict[str, Any], origin: dict[str, Any], key: str) -> Any:

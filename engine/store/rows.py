@@ -67,8 +67,10 @@ def _lines(stream: io.BufferedIOBase) -> Iterator[Row]:
             while text and not text.endswith(b"\n"):
                 text = stream.readline(MAX_LINE_BYTES)
             yield Row(line=line, error=f"longer than {MAX_LINE_BYTES} bytes")
-        elif text.strip():
-            yield _parse(line, text[3:] if line == 1 and text.startswith(b"\xef\xbb\xbf") else text)
+            continue
+        text = text[3:] if line == 1 and text.startswith(b"\xef\xbb\xbf") else text
+        if text.strip():
+            yield _parse(line, text)
 
 
 def _compressed_lines(path: Path) -> Iterator[Row]:

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace reasonmill {
@@ -35,6 +36,23 @@ Out<T, 2> new_matrix(size_t rows, size_t columns) {
   nanobind::capsule owner;
   T* data = new_array<T>(rows * columns, &owner);
   return Out<T, 2>(data, {rows, columns}, owner);
+}
+
+// The values themselves, without a copy.
+template <typename T>
+Out<T, 1> taken(std::vector<T>&& values) {
+  auto* held = new std::vector<T>(std::move(values));
+  if (held->empty()) held->reserve(1);  // an array has an address, even an empty one
+  nanobind::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return Out<T, 1>(held->data(), {held->size()}, owner);
+}
+
+template <typename T>
+Out<T, 2> taken(std::vector<T>&& values, size_t rows, size_t columns) {
+  auto* held = new std::vector<T>(std::move(values));
+  if (held->empty()) held->reserve(1);  // an array has an address, even an empty one
+  nanobind::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return Out<T, 2>(held->data(), {rows, columns}, owner);
 }
 
 template <typename T, typename S>

@@ -14,6 +14,8 @@
 #include "core/characters.h"
 #include "core/corpus.h"
 #include "core/duplicates.h"
+#include "core/hints.h"
+#include "core/known.h"
 #include "core/minhash.h"
 #include "core/ngram_index.h"
 #include "core/parallel.h"
@@ -28,6 +30,8 @@ namespace reasonmill {
 namespace {
 
 constexpr size_t kBlock = 256;  // texts
+
+using Marks = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 Out<uint32_t, 2> signatures(nb::handle source, size_t ngram, In<uint32_t, 1> a, In<uint32_t, 1> b,
                             In<uint32_t, 1> table, size_t threads) {
@@ -94,83 +98,95 @@ class Index {
     return nb::make_tuple(pairs, sums);
   }
 
+  Out<uint64_t, 1> densest(nb::handle source, In<int64_t, 1> items, In<uint32_t, 1> weights, double stretch,
+                           In<uint32_t, 1> table) const {
+    const Texts texts(source);
+    std::vector<uint64_t> found(texts.views().size());
+    {
+      nb::gil_scoped_release release;
+      Scan scan;
+      NgramIndex::Probe probe;
+      for (size_t i = 0; i < found.size(); ++i) {
+        scan.read(texts.views()[i], table.data());
+        found[i] = index_->densest(scan, static_cast<size_t>(items.data()[i]), weights.data(), stretch, &probe);
+      }
+    }
+    return as_vector<uint64_t>(found);
+  }
+
  private:
   std::unique_ptr<NgramIndex> index_;
 };
 
-// Texts that were read once, and what was found.
-class Corpus {
- public:
-  Corpus(nb::handle source, In<uint32_t, 1> table, size_t ngram, size_t bands, size_t rows, In<uint32_t, 1> a,
-         In<uint32_t, 1> b, const Index* index, size_t least_tokens, size_t threads)
-      : texts_(source),
-        table_(table.data(), table.data() + table.shape(0)),
-        ngram_(ngram),
-        bands_(bands) {
+// What one walk over each text finds: keys, quantities, number of words, band keys, long texts, their band keys; then
+// what of the index stands in each: offsets, n-grams, contained items.
+nb::tuple read_texts(const Texts& texts, In<uint32_t, 1> table, size_t ngram, size_t bands, size_t rows, In<uint32_t, 1> a,
+               In<uint32_t, 1> b, const Index* index, size_t least_tokens, size_t threads) {
+  const size_t count = texts.views().size();
+  Prints prints;
+  Matches matches;
+  {
+    nb::gil_scoped_release release;
     std::optional<Permutations> permutations;
     if (bands > 0) permutations.emplace(a.data(), b.data(), a.shape(0));
     const Banding banding{ngram, bands, rows, bands > 0 ? &*permutations : nullptr};
+    prints = read_corpus(texts.views(), table.data(), threads, bands > 0 ? &banding : nullptr,
+                         index ? &index->core() : nullptr, least_tokens, &matches);
+  }
+  auto contained = new_matrix<int64_t>(matches.contained.size(), 2);
+  for (size_t i = 0; i < matches.contained.size(); ++i) {
+    contained.data()[2 * i] = matches.contained[i].text;
+    contained.data()[2 * i + 1] = matches.contained[i].item;
+  }
+  const size_t num_long = prints.long_texts.size();
+  return nb::make_tuple(taken(std::move(prints.key), count, 2), taken(std::move(prints.quantities)),
+                        taken(std::move(prints.num_words)), taken(std::move(prints.band_keys), bands, count),
+                        taken(std::move(prints.long_texts)), taken(std::move(prints.long_keys), bands, num_long),
+                        taken(std::move(matches.offset)), taken(std::move(matches.numbers)), contained);
+}
+
+Out<uint8_t, 1> hints(const Texts& texts) {
+  auto found = new_vector<uint8_t>(texts.views().size());
+  nb::gil_scoped_release release;
+  for (size_t text = 0; text < texts.views().size(); ++text) found.data()[text] = hints_of(texts.views()[text]);
+  return found;
+}
+
+nb::tuple duplicates(const Texts& texts, In<uint64_t, 2> keys, In<uint64_t, 1> quantities, In<uint32_t, 1> num_words,
+                     In<uint64_t, 2> band_keys, In<uint32_t, 1> long_texts, In<uint64_t, 2> long_keys,
+                     In<uint32_t, 1> table, size_t ngram, double threshold, const std::optional<In<int64_t, 1>>& rank,
+                     const std::optional<In<uint8_t, 1>>& active, const std::optional<In<uint8_t, 1>>& loose,
+                     const std::optional<In<uint8_t, 1>>& settled, bool label_variants, size_t max_bucket,
+                     size_t max_candidates, size_t threads) {
+  const PrintsView prints{texts.views().size(), keys.data(),         quantities.data(), num_words.data(),
+                          band_keys.data(),     long_texts.shape(0), long_texts.data(), long_keys.data()};
+  const DuplicateOptions options{
+      .threshold = threshold,
+      .ngram = ngram,
+      .bands = band_keys.shape(0),
+      .max_bucket = max_bucket,
+      .max_candidates = max_candidates,
+      .threads = threads,
+      .table = table.data(),
+      .rank = rank ? rank->data() : nullptr,
+      .active = active ? active->data() : nullptr,
+      .loose = loose ? loose->data() : nullptr,
+      .settled = settled ? settled->data() : nullptr,
+      .label_variants = label_variants,
+  };
+  Duplicates found;
+  {
     nb::gil_scoped_release release;
-    prints_ = read_corpus(texts_.views(), table_.data(), threads, bands > 0 ? &banding : nullptr,
-                          index ? &index->core() : nullptr, least_tokens, &matches_);
+    found = find_duplicates(texts.views(), prints, options);
   }
+  return nb::make_tuple(taken(std::move(found.kept_as)), taken(std::move(found.jaccard)),
+                        taken(std::move(found.variant_of)));
+}
 
-  Out<uint64_t, 2> keys() const {
-    auto keys = new_matrix<uint64_t>(texts_.views().size(), 2);
-    std::copy(prints_.key.begin(), prints_.key.end(), keys.data());
-    return keys;
-  }
-  Out<uint64_t, 1> quantities() const { return as_vector<uint64_t>(prints_.quantities); }
-  Out<int64_t, 1> num_words() const { return as_vector<int64_t>(prints_.num_words); }
-  Out<uint64_t, 2> band_keys() const {
-    auto keys = new_matrix<uint64_t>(bands_, texts_.views().size());
-    std::copy(prints_.band_keys.begin(), prints_.band_keys.end(), keys.data());
-    return keys;
-  }
-  Out<int64_t, 1> match_offset() const { return as_vector<int64_t>(matches_.offset); }
-  Out<uint32_t, 1> match_numbers() const { return as_vector<uint32_t>(matches_.numbers); }
-  Out<int64_t, 2> contained() const {
-    auto pairs = new_matrix<int64_t>(matches_.contained.size(), 2);
-    for (size_t i = 0; i < matches_.contained.size(); ++i) {
-      pairs.data()[2 * i] = matches_.contained[i].text;
-      pairs.data()[2 * i + 1] = matches_.contained[i].item;
-    }
-    return pairs;
-  }
-
-  nb::tuple duplicates(double threshold, const std::optional<In<int64_t, 1>>& rank,
-                       const std::optional<In<uint8_t, 1>>& active, const std::optional<In<uint8_t, 1>>& loose,
-                       bool label_variants, size_t max_bucket, size_t max_candidates, size_t threads) const {
-    const DuplicateOptions options{
-        .threshold = threshold,
-        .ngram = ngram_,
-        .bands = bands_,
-        .max_bucket = max_bucket,
-        .max_candidates = max_candidates,
-        .threads = threads,
-        .table = table_.data(),
-        .rank = rank ? rank->data() : nullptr,
-        .active = active ? active->data() : nullptr,
-        .loose = loose ? loose->data() : nullptr,
-        .label_variants = label_variants,
-    };
-    Duplicates found;
-    {
-      nb::gil_scoped_release release;
-      found = find_duplicates(texts_.views(), prints_, options);
-    }
-    return nb::make_tuple(as_vector<int64_t>(found.kept_as), as_vector<double>(found.jaccard),
-                          as_vector<int64_t>(found.variant_of));
-  }
-
- private:
-  Texts texts_;
-  std::vector<uint32_t> table_;
-  size_t ngram_;
-  size_t bands_;
-  Prints prints_;
-  Matches matches_;
-};
+void mark_known_keys(In<uint64_t, 1> known, In<uint64_t, 1> keys, Marks marks, size_t threads) {
+  nb::gil_scoped_release release;
+  mark_known(known.data(), known.shape(0), keys.data(), keys.shape(0), threads, marks.data());
+}
 
 std::vector<std::string> names_of_isas() {
   std::vector<std::string> names;
@@ -196,19 +212,15 @@ NB_MODULE(_native, m) {
       .def_prop_ro("grams", &Index::grams, nb::rv_policy::move)
       .def_prop_ro("item_offset", &Index::item_offset, nb::rv_policy::move)
       .def_prop_ro("item_grams", &Index::item_grams, nb::rv_policy::move)
+      .def("densest", &Index::densest, "texts"_a, "items"_a, "weights"_a, "stretch"_a, "table"_a,
+           nb::rv_policy::move)
       .def("overlaps", &Index::overlaps, "offset"_a, "numbers"_a, "weights"_a, "least_share"_a);
-  nb::class_<Corpus>(m, "Corpus")
-      .def(nb::init<nb::handle, In<uint32_t, 1>, size_t, size_t, size_t, In<uint32_t, 1>, In<uint32_t, 1>,
-                    const Index*, size_t, size_t>(),
-           "texts"_a, "table"_a, "ngram"_a, "bands"_a, "rows"_a, "a"_a, "b"_a, "index"_a.none(), "least_tokens"_a,
-           "threads"_a)
-      .def_prop_ro("keys", &Corpus::keys, nb::rv_policy::move)
-      .def_prop_ro("quantities", &Corpus::quantities, nb::rv_policy::move)
-      .def_prop_ro("num_words", &Corpus::num_words, nb::rv_policy::move)
-      .def_prop_ro("band_keys", &Corpus::band_keys, nb::rv_policy::move)
-      .def_prop_ro("match_offset", &Corpus::match_offset, nb::rv_policy::move)
-      .def_prop_ro("match_numbers", &Corpus::match_numbers, nb::rv_policy::move)
-      .def_prop_ro("contained", &Corpus::contained, nb::rv_policy::move)
-      .def("duplicates", &Corpus::duplicates, "threshold"_a, "rank"_a.none(), "active"_a.none(), "loose"_a.none(),
-           "label_variants"_a, "max_bucket"_a, "max_candidates"_a, "threads"_a);
+  nb::class_<Texts>(m, "Texts").def(nb::init<nb::handle>(), "source"_a);
+  m.def("read", &read_texts, "texts"_a, "table"_a, "ngram"_a, "bands"_a, "rows"_a, "a"_a, "b"_a, "index"_a.none(),
+        "least_tokens"_a, "threads"_a);
+  m.def("hints", &hints, "texts"_a);
+  m.def("duplicates", &duplicates, "texts"_a, "keys"_a, "quantities"_a, "num_words"_a, "band_keys"_a, "long_texts"_a,
+        "long_keys"_a, "table"_a, "ngram"_a, "threshold"_a, "rank"_a.none(), "active"_a.none(), "loose"_a.none(),
+        "settled"_a.none(), "label_variants"_a, "max_bucket"_a, "max_candidates"_a, "threads"_a);
+  m.def("mark_known", &mark_known_keys, "known"_a, "keys"_a, "marks"_a, "threads"_a);
 }

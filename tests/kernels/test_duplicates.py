@@ -48,8 +48,10 @@ def test_native_answers_are_those_of_the_twin(
     rank = None if by_content else np.array(rng.sample(range(len(texts)), len(texts)), np.int64)
     active, loose = (np.array([rng.random() < 0.7 for _ in texts], np.uint8) for _ in range(2))
     banding = Banding(bands=10, rows=2)
-    twin = corpus_reference.Corpus(texts, banding, None, 1)
-    expected = twin.duplicates(threshold, rank, active, loose, True, max_bucket, 2, 1)
+    prints, _ = corpus_reference.read(texts, banding, None, 1)
+    expected = corpus_reference.find_duplicates(
+        texts, prints, threshold, 5, rank, active, loose, None, True, max_bucket, 2
+    )
     for num_threads in (1, 2):
         found = Corpus(texts, banding=banding, num_threads=num_threads).duplicates(
             threshold,

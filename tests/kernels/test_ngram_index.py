@@ -44,17 +44,32 @@ def test_native_index_answers_as_its_twin(
         assert np.array_equal(
             index.item_grams(item), twin.item_grams[int(twin.item_offset[item]) : int(twin.item_offset[item + 1])]
         )
-    read = corpus_reference.Corpus(texts, None, twin, least_tokens)
+    _, read = corpus_reference.read(texts, None, twin, least_tokens)
     weights = np.random.default_rng(1).integers(0, 5, index.num_grams).astype(np.uint32)
     for banding in (None, Banding(ngram=ngram, bands=2, rows=2)):
         matches = Corpus(texts, banding=banding, index=index, least_tokens=least_tokens, num_threads=2).matches
-        assert np.array_equal(matches.offset, read.match_offset)
-        assert np.array_equal(matches.numbers, read.match_numbers)
+        assert np.array_equal(matches.offset, read.offset)
+        assert np.array_equal(matches.numbers, read.numbers)
         assert np.array_equal(matches.contained, read.contained)
         found = index.overlaps(matches, weights, least_share)
         pairs, sums = twin.overlaps(matches.offset, matches.numbers, weights, least_share)
         assert np.array_equal(np.stack([found.texts, found.items, found.num_matched], axis=1), pairs)
         assert np.array_equal(np.stack([found.matched, found.totals], axis=1), sums)
+    pairs = [(text, item) for text in texts for item in range(len(items))]
+    of_texts, of_items = [text for text, _ in pairs], np.array([item for _, item in pairs], np.int64)
+    close = index.densest(of_texts, of_items, weights, 1.5)
+    assert np.array_equal(close, twin.densest(of_texts, of_items, weights, 1.5))
+
+
+def test_what_stands_far_apart_does_not_add_up() -> None:
+    index = NgramIndex(["a b c d e f g h"], ngram=2)
+    weights, item = np.ones(index.num_grams, np.uint32), np.zeros(1, np.int64)
+    near, far = "a b c x e f g", "a b c " + "x " * 20 + "e f g"
+    assert index.densest([near], item, weights, 2.0).tolist() == [4]
+    assert index.densest([far], item, weights, 2.0).tolist() == [2]
+    assert index.densest([far], item, weights, 20.0).tolist() == [4]
+    assert index.densest(["a b " * 9], item, weights, 2.0).tolist() == [1]
+    assert index.densest([], item[:0], weights, 2.0).tolist() == []
 
 
 def test_overlap_counts_distinct_ngrams_and_weighs_them() -> None:

@@ -42,9 +42,10 @@ class Bucketing {
  public:
   explicit Bucketing(size_t num_texts) : num_texts_(num_texts) {}
 
-  // Adds tables 0 ... num_tables: `key(table, text)` is asked about the texts that `eligible(text)` lets in.
-  template <typename Eligible, typename Key>
-  void add(size_t num_tables, size_t threads, const Eligible& eligible, const Key& key, const Claims& claims);
+  // Adds tables 0 ... num_tables of these texts, ascending; texts[place] has the key `key(table, place)`.
+  template <typename Key>
+  void add(size_t num_tables, size_t threads, const std::vector<uint32_t>& texts, const Key& key,
+           const Claims& claims);
 
   Chains chains() const;
 

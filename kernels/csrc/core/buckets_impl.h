@@ -39,37 +39,58 @@ class BucketTable {
   std::vector<Slot> slots_;
 };
 
-template <typename Eligible, typename Key>
-void Bucketing::add(size_t num_tables, size_t threads, const Eligible& eligible, const Key& key,
+// Places whose key may be that of another one. Two bitmaps of 16 bits for each text say where a key was met once, and
+// where again: they fit a cache, where a table of all texts does not, and few texts need the table then.
+template <typename KeyAt>
+std::vector<uint32_t> places_met_again(uint32_t count, const KeyAt& key_at) {
+  constexpr size_t kBits = 16;
+  std::vector<uint64_t> once(std::bit_ceil(count * kBits / 64 + 1));
+  std::vector<uint64_t> again(once.size());
+  const uint64_t mask = 64 * once.size() - 1;
+  for (uint32_t place = 0; place < count; ++place) {
+    const uint64_t at = key_at(place) & mask;
+    const uint64_t bit = uint64_t{1} << at % 64;
+    again[at / 64] |= once[at / 64] & bit;
+    once[at / 64] |= bit;
+  }
+  std::vector<uint32_t> places;
+  for (uint32_t place = 0; place < count; ++place) {
+    const uint64_t at = key_at(place) & mask;
+    if (again[at / 64] >> at % 64 & 1) places.push_back(place);
+  }
+  return places;
+}
+
+template <typename Key>
+void Bucketing::add(size_t num_tables, size_t threads, const std::vector<uint32_t>& texts, const Key& key,
                     const Claims& claims) {
   constexpr uint32_t kGroup = 0x80000000;
-  constexpr size_t kAhead = 16;  // texts; not tuned
   const size_t base = pairs_.size();
   pairs_.resize(base + num_tables);
+  const auto count = static_cast<uint32_t>(texts.size());
   parallel_blocks(num_tables, 1, threads, [&](size_t number, size_t, size_t) {
     const auto table = static_cast<uint32_t>(number);
-    BucketTable buckets(num_texts_);
+    const std::vector<uint32_t> places = places_met_again(count, [&](uint32_t place) { return key(table, place); });
+    BucketTable buckets(places.size());
     std::vector<uint32_t> first_of;                       // by group
     std::vector<std::pair<uint32_t, uint32_t>> members;  // group, text
     const auto key_of = [&](uint32_t holder) {
       return key(table, holder & kGroup ? first_of[holder & ~kGroup] : holder);
     };
-    for (uint32_t text = 0; text < num_texts_; ++text) {
-      if (text + kAhead < num_texts_) buckets.prefetch(key(table, static_cast<uint32_t>(text + kAhead)));
-      if (!eligible(text)) continue;
-      const uint64_t own = key(table, text);
+    for (const uint32_t place : places) {
+      const uint64_t own = key(table, place);
       auto& slot = buckets.find(own, [&](uint32_t holder) { return key_of(holder) == own; });
       if (slot.holder == kNone) {
-        slot.holder = text;
+        slot.holder = place;
         continue;
       }
       if (!(slot.holder & kGroup)) {
         const auto group = static_cast<uint32_t>(first_of.size());
         first_of.push_back(slot.holder);
-        members.emplace_back(group, slot.holder);
+        members.emplace_back(group, texts[slot.holder]);
         slot.holder = kGroup | group;
       }
-      members.emplace_back(slot.holder & ~kGroup, text);
+      members.emplace_back(slot.holder & ~kGroup, texts[place]);
     }
     std::vector<size_t> offset(first_of.size() + 1);
     for (const auto& [group, text] : members) ++offset[group + 1];

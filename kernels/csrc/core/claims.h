@@ -14,7 +14,7 @@ namespace reasonmill {
 // bytes; texts of the same bytes are interchangeable, and the first of them goes first.
 class Claims {
  public:
-  Claims(const std::vector<TextView>& texts, const std::vector<uint64_t>& key, const int64_t* rank)
+  Claims(const std::vector<TextView>& texts, const uint64_t* key, const int64_t* rank)
       : texts_(texts), key_(key), rank_(rank) {}
 
   bool before(uint32_t left, uint32_t right) const {
@@ -34,7 +34,7 @@ class Claims {
 
  private:
   const std::vector<TextView>& texts_;
-  const std::vector<uint64_t>& key_;
+  const uint64_t* key_;  // [N, 2]
   const int64_t* rank_;
 };
 

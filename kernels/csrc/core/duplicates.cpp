@@ -14,8 +14,8 @@ constexpr size_t kBlock = 64;          // texts
 constexpr size_t kVariantsTried = 4;   // candidates for the label of a variant
 
 // The first text, in the order of claims, with the same key; its own place where it is the first.
-std::vector<uint32_t> exact_duplicates(const Prints& prints, const DuplicateOptions& options, const Claims& claims) {
-  const auto count = static_cast<uint32_t>(prints.quantities.size());
+std::vector<uint32_t> exact_duplicates(const PrintsView& prints, const DuplicateOptions& options, const Claims& claims) {
+  const auto count = static_cast<uint32_t>(prints.count);
   constexpr uint32_t kAhead = 16;
   std::vector<uint32_t> first(count);
   std::vector<uint32_t> again;
@@ -134,26 +134,56 @@ void compare_ahead(const std::vector<TextView>& texts, const std::vector<uint32_
   });
 }
 
-std::vector<uint32_t> linked_texts(Chains* chains, size_t count, const Claims& claims) {
+// Texts to decide on that share a bucket with others, in the order of claims.
+std::vector<uint32_t> linked_texts(Chains* chains, size_t count, const DuplicateOptions& options,
+                                   const Claims& claims) {
   std::vector<uint32_t> linked;
   for (uint32_t text = 0; text < count; ++text) {
-    if (!chains->empty(text)) linked.push_back(text);
+    if (!chains->empty(text) && !(options.settled != nullptr && options.settled[text])) linked.push_back(text);
   }
   std::sort(linked.begin(), linked.end(), [&](uint32_t l, uint32_t r) { return claims.before(l, r); });
   return linked;
 }
 
+// Adds the tables of the texts that `eligible` lets in: those of MinHash keys, and those of long texts, by keys of their
+// own. With `by_quantities` texts share a bucket only if their numbers agree.
+template <typename Eligible>
+void add_tables(const PrintsView& prints, const DuplicateOptions& options, const Claims& claims, bool by_quantities,
+                const Eligible& eligible, Bucketing* bucketing) {
+  if (options.bands == 0) return;
+  const auto salt = [&](uint32_t text) { return by_quantities ? prints.quantities[text] : 0; };
+  std::vector<uint32_t> texts;
+  for (uint32_t text = 0; text < prints.count; ++text) {
+    if (eligible(text) && prints.num_words[text] >= options.ngram && prints.band_keys[text] != 0) texts.push_back(text);
+  }
+  bucketing->add(
+      options.bands, options.threads, texts,
+      [&](uint32_t band, uint32_t place) {
+        return prints.band_keys[band * prints.count + texts[place]] ^ salt(texts[place]);
+      },
+      claims);
+  std::vector<uint32_t> long_texts, places;
+  for (uint32_t place = 0; place < prints.num_long; ++place) {
+    if (!eligible(prints.long_texts[place])) continue;
+    places.push_back(place);
+    long_texts.push_back(prints.long_texts[place]);
+  }
+  if (places.empty()) return;
+  bucketing->add(
+      options.bands, options.threads, long_texts,
+      [&](uint32_t band, uint32_t place) {
+        return prints.long_keys[band * prints.num_long + places[place]] ^ salt(long_texts[place]);
+      },
+      claims);
+}
+
 // Labels the kept texts that are like an earlier kept one but for their numbers.
-void label_variants(const std::vector<TextView>& texts, const Prints& prints, const std::vector<uint8_t>& kept,
+void label_variants(const std::vector<TextView>& texts, const PrintsView& prints, const std::vector<uint8_t>& kept,
                     const DuplicateOptions& options, const Claims& claims, std::vector<int64_t>* variant_of) {
-  const size_t count = texts.size();
-  Bucketing bucketing(count);
-  bucketing.add(
-      options.bands, options.threads,
-      [&](uint32_t text) { return kept[text] && prints.num_words[text] >= options.ngram; },
-      [&](uint32_t band, uint32_t text) { return prints.band_keys[band * count + text]; }, claims);
+  Bucketing bucketing(prints.count);
+  add_tables(prints, options, claims, false, [&](uint32_t text) { return kept[text] != 0; }, &bucketing);
   Chains chains = bucketing.chains();
-  const std::vector<uint32_t> linked = linked_texts(&chains, count, claims);
+  const std::vector<uint32_t> linked = linked_texts(&chains, prints.count, options, claims);
   std::vector<Likeness> scratch = one_for_each_thread(texts, options);
   parallel_blocks(linked.size(), kBlock, options.threads, [&](size_t begin, size_t end, size_t thread) {
     for (size_t i = begin; i < end; ++i) {
@@ -174,7 +204,7 @@ void label_variants(const std::vector<TextView>& texts, const Prints& prints, co
 
 }  // namespace
 
-Duplicates find_duplicates(const std::vector<TextView>& texts, const Prints& prints,
+Duplicates find_duplicates(const std::vector<TextView>& texts, const PrintsView& prints,
                            const DuplicateOptions& options) {
   const size_t count = texts.size();
   const Claims claims(texts, prints.key, options.rank);
@@ -183,19 +213,14 @@ Duplicates find_duplicates(const std::vector<TextView>& texts, const Prints& pri
   for (uint32_t text = 0; text < count; ++text) {
     kept[text] = first[text] == text && (options.active == nullptr || options.active[text]);
   }
-  const auto comparable = [&](uint32_t text) { return kept[text] && prints.num_words[text] >= options.ngram; };
-  const auto plain = [&](uint32_t band, uint32_t text) { return prints.band_keys[band * count + text]; };
   Bucketing bucketing(count);
-  bucketing.add(
-      options.bands, options.threads, comparable,
-      [&](uint32_t band, uint32_t text) { return plain(band, text) ^ prints.quantities[text]; }, claims);
+  add_tables(prints, options, claims, true, [&](uint32_t text) { return kept[text] != 0; }, &bucketing);
   if (options.loose != nullptr) {
-    bucketing.add(
-        options.bands, options.threads,
-        [&](uint32_t text) { return options.loose[text] && comparable(text); }, plain, claims);
+    add_tables(prints, options, claims, false, [&](uint32_t text) { return kept[text] && options.loose[text]; },
+               &bucketing);
   }
   Chains chains = bucketing.chains();
-  const std::vector<uint32_t> linked = linked_texts(&chains, count, claims);
+  const std::vector<uint32_t> linked = linked_texts(&chains, count, options, claims);
   compare_ahead(texts, linked, options, &chains);
 
   Duplicates found{std::vector<int64_t>(count, -1), std::vector<double>(count, 1.0), std::vector<int64_t>(count, -1)};

@@ -11,6 +11,23 @@
 
 namespace reasonmill {
 
+// What was found in N texts, L of them long, wherever it is kept. Fields are those of core/corpus.h, Prints.
+struct PrintsView {
+  size_t count;
+  const uint64_t* key;
+  const uint64_t* quantities;
+  const uint32_t* num_words;
+  const uint64_t* band_keys;
+  size_t num_long;
+  const uint32_t* long_texts;
+  const uint64_t* long_keys;
+};
+
+inline PrintsView view_of(const Prints& prints) {
+  return {prints.num_words.size(),  prints.key.data(),        prints.quantities.data(), prints.num_words.data(),
+          prints.band_keys.data(), prints.long_texts.size(), prints.long_texts.data(), prints.long_keys.data()};
+}
+
 struct DuplicateOptions {
   double threshold;        // least Jaccard similarity of a duplicate
   size_t ngram;            // words
@@ -22,6 +39,7 @@ struct DuplicateOptions {
   const int64_t* rank;     // [N], place of each text in the order of claims to be kept; null: by content
   const uint8_t* active;   // [N], texts that take part; null: all
   const uint8_t* loose;    // [N], texts whose numbers may differ from each other's; null: none
+  const uint8_t* settled;  // [N], texts that were kept before, and that claim before all others; null: none
   bool label_variants;     // whether to find, for each kept text, a kept one that is alike but for its numbers
 };
 
@@ -31,6 +49,6 @@ struct Duplicates {
   std::vector<int64_t> variant_of;  // [N], an earlier kept text that is alike but for its numbers, or -1
 };
 
-Duplicates find_duplicates(const std::vector<TextView>& texts, const Prints& prints, const DuplicateOptions& options);
+Duplicates find_duplicates(const std::vector<TextView>& texts, const PrintsView& prints, const DuplicateOptions& options);
 
 }  // namespace reasonmill

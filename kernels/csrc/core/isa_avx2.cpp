@@ -105,7 +105,7 @@ size_t positions(const uint64_t* bits, size_t num_blocks, uint32_t* places) {
 }  // namespace
 
 const Isa* isa_avx2() {
-  static constexpr Isa isa = made("avx2");
+  static constexpr Isa isa = made("avx2", probe_each);
   return &isa;
 }
 

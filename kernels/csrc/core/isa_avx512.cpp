@@ -79,12 +79,35 @@ size_t positions(const uint64_t* bits, size_t num_blocks, uint32_t* places) {
   return count;
 }
 
+// Eight at a time; hits are rare, so that the branch costs less than writing every place.
+size_t probe(const uint64_t* hashes, size_t count, const uint64_t* filter, size_t mask, uint32_t* places) {
+  const __m512i one = _mm512_set1_epi64(1);
+  const __m512i low = _mm512_set1_epi64(63);
+  const __m512i words = _mm512_set1_epi64(static_cast<long long>(mask));
+  size_t hits = 0;
+  for (size_t i = 0; i < count; i += 8) {
+    const size_t left = count - i;
+    const auto inside = static_cast<__mmask8>(left >= 8 ? 0xFF : (1u << left) - 1);
+    const __m512i hash = _mm512_loadu_si512(hashes + i);
+    const __m512i at = _mm512_and_si512(_mm512_srli_epi64(hash, 40), words);
+    const __m512i held = _mm512_i64gather_epi64(at, filter, 8);
+    const __m512i second = _mm512_and_si512(_mm512_srli_epi64(hash, 6), low);
+    const __m512i bits = _mm512_or_si512(_mm512_sllv_epi64(one, _mm512_and_si512(hash, low)),
+                                         _mm512_sllv_epi64(one, second));
+    unsigned found = _mm512_mask_cmpeq_epi64_mask(inside, _mm512_and_si512(held, bits), bits);
+    for (; found != 0; found &= found - 1) {
+      places[hits++] = static_cast<uint32_t>(i) + static_cast<uint32_t>(std::countr_zero(found));
+    }
+  }
+  return hits;
+}
+
 #include "core/isa_loops.h"
 
 }  // namespace
 
 const Isa* isa_avx512() {
-  static constexpr Isa isa = made("avx512");
+  static constexpr Isa isa = made("avx512", probe);
   return &isa;
 }
 

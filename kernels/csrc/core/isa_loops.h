@@ -169,7 +169,18 @@ void minima(const uint64_t* grams, size_t count, const uint32_t* a, const uint32
 }
 
 void band_keys(const uint32_t* slots, size_t bands, size_t rows, uint64_t* keys) {
-  for (size_t band = 0; band < bands; ++band) {
+  size_t band = 0;
+  for (; band + kWords <= bands; band += kWords) {
+    Words h = {};
+    for (size_t k = 0; k < kWords; ++k) h[k] = kWordSeed + (band + k) * kLength;
+    for (size_t row = 0; row < rows; ++row) {
+      const auto slot = *reinterpret_cast<const Halves*>(slots + row * bands + band);
+      h = (h ^ __builtin_convertvector(slot, Words)) * kChunk;
+      h ^= h >> 29;
+    }
+    *reinterpret_cast<Words*>(keys + band) = mix(h);
+  }
+  for (; band < bands; ++band) {
     uint64_t h = kWordSeed + band * kLength;
     for (size_t row = 0; row < rows; ++row) {
       h = (h ^ slots[row * bands + band]) * kChunk;
@@ -179,7 +190,7 @@ void band_keys(const uint32_t* slots, size_t bands, size_t rows, uint64_t* keys)
   }
 }
 
-size_t probe(const uint64_t* hashes, size_t count, const uint64_t* filter, size_t mask, uint32_t* places) {
+[[maybe_unused]] size_t probe_each(const uint64_t* hashes, size_t count, const uint64_t* filter, size_t mask, uint32_t* places) {
   size_t hits = 0;
   for (size_t i = 0; i < count; ++i) {  // without a branch, so that many words are on their way
     const uint64_t hash = hashes[i];
@@ -190,6 +201,6 @@ size_t probe(const uint64_t* hashes, size_t count, const uint64_t* filter, size_
   return hits;
 }
 
-constexpr Isa made(const char* name) {
+constexpr Isa made(const char* name, decltype(Isa::probe) probe) {
   return {name, fold_ascii, classify, positions, hash_tokens, sum_sequence, roll, minima, band_keys, probe};
 }

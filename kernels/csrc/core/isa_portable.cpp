@@ -68,7 +68,7 @@ size_t positions(const uint64_t* bits, size_t num_blocks, uint32_t* places) {
 }  // namespace
 
 const Isa* isa_portable() {
-  static constexpr Isa isa = made("portable");
+  static constexpr Isa isa = made("portable", probe_each);
   return &isa;
 }
 

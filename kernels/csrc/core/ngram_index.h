@@ -62,29 +62,50 @@ class NgramIndex {
     std::vector<uint32_t> places;
     std::vector<uint32_t> items;
     Buffer<uint64_t> grams;
+    std::vector<std::pair<size_t, size_t>> hits;  // place in the text, place among the item's n-grams
+    std::vector<uint32_t> within;
   };
 
   // Appends what a text that was read repeats. `grams` are the ngram()-grams of its tokens. Items of fewer than `least_tokens`
   // tokens are contained only where they are all of the text; items without tokens nowhere.
   void match(const Scan& scan, Hashes grams, size_t least_tokens, Probe* probe, BlockMatches* found) const;
 
+  // Greatest summed weight of distinct n-grams of an item that begin within `stretch` lengths of the item of each other in
+  // a text that was read. `weights` has one entry for each n-gram.
+  uint64_t densest(const Scan& scan, size_t item, const uint32_t* weights, double stretch, Probe* probe) const;
+
   // Pairs with matched >= least_share * total > 0, by text and item. `weights` has one entry for each n-gram.
   std::vector<Overlap> overlaps(const int64_t* offset, const uint32_t* numbers, size_t num_texts,
                                 const uint32_t* weights, double least_share) const;
 
  private:
+  // 8 bytes, so that 80k n-grams take 1 MiB: half of the hash, and the number, from which the whole is looked up.
   struct Slot {
-    uint64_t hash;
-    uint32_t number;  // of the n-gram, or kNone
-    bool is_first;    // whether an item of its length of n-grams begins with it
+    uint32_t tag;
+    uint32_t number;  // of the n-gram, with kFirst where an item of its length of n-grams begins with it; or kNone
   };
   static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint32_t kFirst = 0x80000000;
 
-  void look_up(const Scan& scan, Hashes grams, size_t n, size_t least_tokens, Probe* probe, BlockMatches* found) const;
+  // Bloom filter of hashes: two bits of one word each.
+  class Filter {
+   public:
+    explicit Filter(const std::vector<uint64_t>& hashes);
+    size_t probe(Hashes grams, uint32_t* places) const {
+      return isa().probe(grams.data, grams.size, words_.data(), words_.size() - 1, places);
+    }
+
+   private:
+    std::vector<uint64_t> words_;
+  };
+
+  void look_up(const Scan& scan, Hashes grams, size_t n, const Filter& filter, size_t least_tokens, Probe* probe,
+               BlockMatches* found) const;
   void number_grams(const std::vector<std::vector<uint64_t>>& hashes);
   void invert();
   void fill_table();
-  const Slot* find(uint64_t hash) const;
+  size_t home(uint64_t hash) const { return hash >> 32 & (table_.size() - 1); }
+  uint32_t find(uint64_t hash) const;
   void find_items(const Scan& scan, uint64_t hash, size_t at, size_t length, size_t least_tokens,
                   std::vector<uint32_t>* items) const;
 
@@ -92,12 +113,14 @@ class NgramIndex {
   size_t short_ngram_;
   bool has_short_ = false;  // whether an item has short n-grams
   std::vector<std::vector<uint64_t>> item_tokens_;
+  std::vector<size_t> item_ngram_;  // tokens of the n-grams of each item
   std::vector<uint64_t> grams_;
   std::vector<uint64_t> item_offset_;
   std::vector<uint32_t> item_grams_;
   std::vector<uint64_t> gram_offset_;  // items of an n-gram: gram_items_[gram_offset_[g] ... gram_offset_[g + 1]]
   std::vector<uint32_t> gram_items_;
-  std::vector<uint64_t> filter_;       // Bloom filter of the n-gram hashes, two bits of one word each
+  Filter filter_{{}};                  // of the n-grams
+  Filter short_filter_{{}};            // of the short ones, apart: they are few, and the filter fits the L1 cache then
   std::vector<Slot> table_;            // open addressing
   // items by the hash of their first n-gram, by the length of that: their own length if that is less
   std::vector<std::unordered_map<uint64_t, std::vector<uint32_t>>> anchors_;

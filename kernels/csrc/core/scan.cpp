@@ -162,7 +162,27 @@ void Scan::rehash_with_commas(size_t count) {
   }
 }
 
-// Copies the hashes of the tokens that are words.
+// Copies the hashes of the tokens that are words, run by run: the signs, few, are at known places.
+void Scan::drop_ascii_signs(size_t count, size_t num_blocks) {
+  uint64_t* out = word_hashes_.at_least(hashes_.capacity());
+  size_t kept = 0, from = 0, before = 0;  // next word in `out`, first token not copied, tokens before the block
+  const auto copy_to = [&](size_t sign) {
+    std::memcpy(out + kept, hashes_.data() + from, (sign - from) * sizeof(uint64_t));
+    kept += sign - from;
+    from = sign + 1;
+  };
+  for (size_t block = 0; block < num_blocks; ++block) {
+    const uint64_t starts = starts_[block];
+    for (uint64_t left = signs_[block]; left != 0; left &= left - 1) {
+      copy_to(before + static_cast<size_t>(std::popcount(starts & ((left & -left) - 1))));
+    }
+    before += static_cast<size_t>(std::popcount(starts));
+  }
+  copy_to(count);
+  words = {out, kept};
+}
+
+// The same where signs outside ASCII may be among them.
 void Scan::drop_signs(size_t count) {
   uint64_t* out = word_hashes_.at_least(hashes_.capacity());
   size_t kept = 0;
@@ -221,7 +241,11 @@ void Scan::read(TextView text, const uint32_t* table) {
   for (size_t i = 0; has_marks && i < count; ++i) {
     if (folded_[first_[i]] == kSignMark) quantities += as_quantity(hashes_.data()[i]);
   }
-  if (has_signs_ || has_marks) drop_signs(count);
+  if (has_marks) {
+    drop_signs(count);
+  } else if (has_signs_) {
+    drop_ascii_signs(count, num_blocks);
+  }
   if (count == 0) {
     key[0] = hash_bytes(text.bytes, text.length, kMultiset + text.length * kLength);
     key[1] = hash_bytes(text.bytes, text.length, kSequence + text.length * kLength);

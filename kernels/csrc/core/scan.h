@@ -48,6 +48,7 @@ class Scan {
   void hash_tokens(size_t count);
   size_t find_runs(size_t num_blocks);
   void rehash_with_commas(size_t count);
+  void drop_ascii_signs(size_t count, size_t num_blocks);
   void drop_signs(size_t count);
   void add_quantities(size_t num_blocks);
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reasonmill.engine.curate import corruption
 from reasonmill.engine.curate.corruption import corrupted_ratio
 
 QUESTION = "How much does a coffee cost in the café “Zum Löwen” — and why?"
@@ -54,3 +55,10 @@ def test_the_garbage_of_other_code_pages_is_counted() -> None:
     assert corrupted_ratio("烫烫烫烫烫烫") == 1.0
     assert corrupted_ratio("水很烫") == 0.0
     assert corrupted_ratio("z\u0335\u0321\u0306\u0310a\u0334\u0322\u0313\u0300l") > 0.5
+
+
+def test_every_character_that_counts_is_looked_for() -> None:
+    for code in (*range(0x3000), 0x5C6F, 0x70EB, 0x951F, 0xD800, 0xE000, 0xFDD0, 0xFFFD, 0xFFFF, 0xF0000, 0x10FFFF):
+        for text in (chr(code), chr(code) + "\u0080", chr(code) * 3, chr(code) + "\u0080\u0080\u0080"):
+            if corruption._SUSPECT.match(text):
+                assert corruption._LEAD.match(text), hex(code)

@@ -25,7 +25,7 @@ from reasonmill.engine.curate.settings import (
         (DecontaminateSettings, "guard_ngram_share", 0.0),
         (DecontaminateSettings, "least_weight", -1.0),
         (EmbeddingSettings, "threshold", 1.1),
-        (EmbeddingSettings, "dtype", "int8"),
+        (EmbeddingSettings, "dtype", "float16"),
         (EmbeddingSettings, "batch_size", 0),
         (EmbeddingSettings, "max_restarts", -1),
         (EmbeddingSettings, "deadline_s", 0.0),

@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from reasonmill.engine.curate import encoder_process
 from reasonmill.engine.curate.decontaminate import EvaluationItem
 from reasonmill.engine.curate.embedding_model import encoder_missing, model_folder
-from reasonmill.engine.curate.embeddings import EmbeddingDecontaminator, nearest
+from reasonmill.engine.curate.embeddings import EmbeddingDecontaminator
 from reasonmill.engine.curate.settings import CurateSettings, EmbeddingSettings
 from reasonmill.engine.faults import RunFailed
 from reasonmill.engine.records import Message, Query
@@ -38,11 +37,23 @@ def vector(text):
         print("out of memory", file=sys.stderr, flush=True)
         os._exit(9)
     return [1.0, 0.0] if "spider" in text else [0.9, 0.19 ** 0.5] if "at the threshold" in text else [0.0, 1.0]
+def vectors():
+    return np.frombuffer(read_frame(sys.stdin.buffer), np.float32).reshape(-1, 2)
 out = sys.stdout.buffer
-out.write(framed(orjson.dumps({"dimension": 2})))
+out.write(framed(orjson.dumps({"dimension": 2, "identity": "fake", "device": "cpu"})))
 out.flush()
 while (request := read_frame(sys.stdin.buffer)) is not None:
-    out.write(framed(np.array([vector(text) for text in orjson.loads(request)], np.float32).tobytes()))
+    asked = orjson.loads(request)
+    if asked["do"] == "encode":
+        texts = [text.split(" || ") for text in asked["texts"]]
+        out.write(framed(orjson.dumps({"counts": [len(pieces) for pieces in texts]})))
+        out.write(framed(np.array([vector(piece) for pieces in texts for piece in pieces], np.float32).tobytes()))
+    elif asked["do"] == "hold":
+        held = vectors()
+    else:
+        cosines = np.round((vectors() @ held.T).astype(np.float64), 6)
+        out.write(framed(cosines.argmax(axis=1).astype(np.int64).tobytes()))
+        out.write(framed(cosines.max(axis=1).tobytes()))
     out.flush()
 """
 
@@ -112,11 +123,16 @@ def test_a_worker_that_dies_is_replaced_and_no_text_is_lost(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("fake_worker")
-@pytest.mark.parametrize(("text", "cause"), [("die", "exit status 7"), ("hang", r"no answer within 0\.5 s")])
-def test_a_worker_that_keeps_dying_or_hanging_ends_in_an_error_with_the_cause(text: str, cause: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "deadline_s", "cause"), [("die", 60.0, "exit status 7"), ("hang", 0.5, r"no answer within 0\.5 s")]
+)
+def test_a_worker_that_keeps_dying_or_hanging_ends_in_an_error_with_the_cause(
+    text: str, deadline_s: float, cause: str
+) -> None:
     async def run() -> None:
         async with EmbeddingDecontaminator([EXAM], settings()) as decontaminator:
-            decontaminator._settings = EmbeddingSettings(deadline_s=0.5)
+            assert decontaminator._encoder is not None
+            decontaminator._encoder._settings = EmbeddingSettings(deadline_s=deadline_s)
             with pytest.raises(RunFailed, match=f"the embedding encoder died 3 times; the last time: {cause}"):
                 await decontaminator.check([query(text)])
             assert decontaminator.encoder_pid is None
@@ -188,16 +204,9 @@ def test_a_model_that_is_not_there_is_a_mistake_of_the_recipe(tmp_path: Path) ->
         asyncio.run(run())
 
 
-def test_the_nearest_item_is_the_first_of_equals() -> None:
-    items = np.array([[0, 1], [1, 0], [1, 0]], np.float32)
-    best, cosines = nearest(np.array([[1, 0], [0.6, 0.8]], np.float32), items)
-    assert best.tolist() == [1, 0]
-    assert cosines.tolist() == [1.0, 0.8]
-
-
 PARENT = """
 import subprocess, sys, time
-command = [sys.executable, "-m", "reasonmill.engine.curate.embedding_worker", "", "float32", "8"]
+command = [sys.executable, "-m", "reasonmill.engine.curate.embedding_worker", "", "float32", "cpu", "8"]
 worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 print(worker.pid, flush=True)
 time.sleep(60)

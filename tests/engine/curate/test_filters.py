@@ -103,6 +103,31 @@ def test_a_sentence_about_figures_of_speech_is_no_image_reference() -> None:
     assert check("She figured it out; her salary has six figures. What is a graph in mathematics?", settings) is None
 
 
+def test_a_text_that_fails_every_filter_goes_for_the_first_that_is_on() -> None:
+    text = (
+        "\ufffd\ufffd\ufffd www.example.org\n| a | b |\n|---|---|\n| 1 | 2 |\nAs shown in the figure, find the value of"
+    )
+    on = {"drop_image_references": True, "max_words": 5, "max_unicode_ratio": 0.01}
+    reasons = []
+    for switch in ({}, {"max_unicode_ratio": 1.0}, {"drop_incomplete": False}, {"drop_urls": False},
+                   {"drop_tables": False}, {"drop_image_references": False}, {"max_words": None}):  # fmt: skip
+        on |= switch
+        reasons.append(reason(text, FilterSettings(**on)))
+    assert reasons == ["unicode_ratio", "incomplete", "url", "table", "image_reference", "too_long", None]
+
+
+def test_a_text_of_more_words_than_are_allowed_is_too_long() -> None:
+    limited = FilterSettings(max_words=1000)
+    assert reason("word " * 1000, limited) is None
+    finding = check("word " * 1001, limited)
+    assert finding is not None
+    assert (finding.reason, finding.evidence["words"]) == ("too_long", 1001)
+    assert reason("字" * 1200, limited) == "too_long"
+    assert reason("word " * 50_000) is None
+    with pytest.raises(ValueError, match="max_words: 1 is below min_words = 2"):
+        FilterSettings(max_words=1)
+
+
 def test_the_evidence_shows_what_was_found() -> None:
     finding = check("See https://example.com/a.")
     assert finding is not None

@@ -1,0 +1,142 @@
+"""Queries set aside on disk between the two passes of curation: as JSON lines, and as the texts that are compared.
+
+In memory are only ids and places, about 60 bytes for a query whose id is made of its content. The folder is emptied at
+the beginning and removed at the end; what a killed process left there is not read.
+"""
+
+import mmap
+import shutil
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from reasonmill.engine.curate.id_order import Strings
+from reasonmill.engine.records import CATEGORIES, Query
+from reasonmill.engine.store.aside import named
+from reasonmill.engine.store.readers import query_from_json, query_to_json
+from reasonmill.kernels.texts import Spans
+
+_CATEGORY = {name: number for number, name in enumerate(CATEGORIES)}
+
+
+class Spool:
+    """Queries numbered from 0 as they are added; read back after `seal`. Use as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._records_end = array("q", [0])
+        self._texts_end = array("q", [0])
+        self._ids_end = array("q", [0])
+        self._ids = bytearray()
+        self._categories = bytearray()
+        self._maps: list[mmap.mmap] = []
+        self._records: BinaryIO
+        self._texts: BinaryIO
+
+    def __enter__(self) -> "Spool":
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        self._records = (self._folder / "records.jsonl").open("w+b", buffering=2**20)
+        self._texts = (self._folder / "texts").open("w+b", buffering=2**20)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for stream in (self._records, self._texts):
+            stream.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __len__(self) -> int:
+        return len(self._categories)
+
+    def add(self, queries: Sequence[Query], texts: Sequence[str]) -> None:
+        """The next queries and their texts. Raises OSError that names the file where there is no room."""
+        records = [orjson.dumps(query_to_json(query), option=orjson.OPT_APPEND_NEWLINE) for query in queries]
+        contents = [text.encode("utf-8", "surrogatepass") for text in texts]
+        ids = [query.id.encode("utf-8", "surrogatepass") for query in queries]
+        for ends, parts in ((self._records_end, records), (self._texts_end, contents), (self._ids_end, ids)):
+            _extend(ends, parts)
+        self._ids += b"".join(ids)
+        self._categories += bytes([_CATEGORY[query.category] for query in queries])
+        with named(self._folder):
+            self._records.write(b"".join(records))
+            self._texts.write(b"".join(contents))
+
+    def add_known(self, ids: Sequence[bytes], texts: Sequence[bytes]) -> None:
+        """Earlier queries to compare with, numbered behind those that are added; they have no record."""
+        _extend(self._ids_end, ids)
+        _extend(self._texts_end, texts)
+        self._ids += b"".join(ids)
+        with named(self._folder):
+            self._texts.write(b"".join(texts))
+
+    def seal(self) -> None:
+        """Everything was added; from now on it can be read."""
+        with named(self._folder):
+            for stream in (self._records, self._texts):
+                stream.flush()
+        self._record_map, self._text_map = map(_mapped, (self._records, self._texts))
+
+    @property
+    def ids(self) -> Strings:
+        """Id of each query."""
+        return Strings(content=bytes(self._ids), ends=np.array(self._ids_end, np.int64))
+
+    @property
+    def categories(self) -> NDArray[np.uint8]:
+        """Place of each query's category in CATEGORIES, uint8 [N]."""
+        return np.frombuffer(bytes(self._categories), np.uint8)
+
+    @property
+    def texts(self) -> Spans:
+        """All texts, mapped."""
+        return Spans(bytes=np.frombuffer(self._text_map, np.uint8), offsets=np.array(self._texts_end, np.int64))
+
+    def id(self, number: int) -> str:
+        """Id of a query."""
+        return self._ids[self._ids_end[number] : self._ids_end[number + 1]].decode("utf-8", "surrogatepass")
+
+    def content(self, number: int) -> bytes:
+        """Text of a query, as bytes."""
+        return self._text_map[self._texts_end[number] : self._texts_end[number + 1]]
+
+    def text(self, number: int) -> str:
+        """Text of a query."""
+        return self.content(number).decode("utf-8", "surrogatepass")
+
+    def record(self, number: int) -> bytes:
+        """A query as a JSON line."""
+        return self._record_map[self._records_end[number] : self._records_end[number + 1]]
+
+    def records(self, first: int, last: int) -> bytes:
+        """The JSON lines of queries first … last - 1."""
+        return self._record_map[self._records_end[first] : self._records_end[last]]
+
+    def same_question(self, number: int, other: int) -> bool:
+        """Whether two queries have the same messages."""
+        if self.record(number) == self.record(other):  # copies by the million are not parsed
+            return True
+        return self.query(number).messages == self.query(other).messages
+
+    def query(self, number: int) -> Query:
+        """A query."""
+        return query_from_json(orjson.loads(self.record(number)))
+
+
+def _extend(ends: "array[int]", parts: Sequence[bytes]) -> None:
+    at = ends[-1]
+    for part in parts:
+        at += len(part)
+        ends.append(at)
+
+
+def _mapped(stream: BinaryIO) -> mmap.mmap | bytes:
+    stream.seek(0, 2)
+    return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if stream.tell() else b""
