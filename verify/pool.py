@@ -1,8 +1,9 @@
 """Verifies responses, many at once: each request gets one verdict, within a deadline that starts when its check does.
 
-Cheap rules run here; algebra runs in worker processes and programs in sandbox slots, both started when first needed (by
-exec, so that threads and a CUDA context of this process are not inherited), killed when they overrun and replaced when
-they die. A request never raises for what is wrong with it: the verdict says so. A cancelled request kills its check.
+Cheap rules run here; algebra and the checkers of constraints run in worker processes and programs in sandbox slots, all
+started when first needed (by exec, so that threads and a CUDA context of this process are not inherited), killed when
+they overrun and replaced when they die. A request never raises for what is wrong with it: the verdict says so. A
+cancelled request kills its check.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from types import TracebackType
 from reasonmill.verify.answer_check import AnswerChecker
 from reasonmill.verify.child import ChildDied
 from reasonmill.verify.code_tests import check_program
+from reasonmill.verify.instruction_check import InstructionChecker
 from reasonmill.verify.judge import Judge
 from reasonmill.verify.math_pool import MathPool
 from reasonmill.verify.request import VerifyRequest
@@ -35,6 +37,7 @@ class VerifierPool:
         self._math = MathPool(settings)
         self._slots = SlotPool(settings.sandbox)
         self._judge = None if settings.judge is None else Judge(settings.judge)
+        self._instructions = InstructionChecker(settings.instructions)
         self._answers = AnswerChecker(settings, self._math, self._judge)
 
     async def __aenter__(self) -> "VerifierPool":
@@ -43,7 +46,9 @@ class VerifierPool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        closing = [self._math.close(), self._slots.close()] + ([self._judge.close()] if self._judge else [])
+        closing = [self._math.close(), self._slots.close(), self._instructions.close()] + (
+            [self._judge.close()] if self._judge else []
+        )
         await asyncio.shield(asyncio.gather(*closing))
 
     @property
@@ -116,6 +121,8 @@ class VerifierPool:
     async def _verify(self, request: VerifyRequest) -> Verdict:
         if request.category == "code":
             return await check_program(request, self._slots, self._settings)
+        if request.category == "if":
+            return await self._instructions.check(request)
         has_gold = bool((request.ground_truth or "").strip())
         if request.category == "math" or (request.category in RULE_CATEGORIES and has_gold):
             return await self._answers.check(request)

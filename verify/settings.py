@@ -75,6 +75,33 @@ class JudgeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InstructionSettings:
+    """How constraints on responses are checked (arXiv 2505.14464 section 2.2)."""
+
+    workers: int = 0  # processes that run the checkers; 0: one per two cores
+    limit_s: float = 10.0  # of one response with all its constraints; a usual one takes 5 ms
+    memory_mib: int = 1024  # address space of a worker; it starts with 110
+    recycle_mib: int = 400  # resident memory after a response over which a worker is replaced
+    loose: bool = False  # a response also meets a constraint without asterisks, or its first or last line
+    all_must_pass: bool = False  # score 1 if all constraints are met, else 0; else the share that is
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.workers <= 1024:
+            raise ValueError(f"instructions.workers: {self.workers} is outside [0, 1024]")
+        if not 0.0 < self.limit_s <= 3600.0:
+            raise ValueError(f"instructions.limit_s: {self.limit_s} is outside (0, 3600]")
+        if not 512 <= self.memory_mib <= 2**20:
+            raise ValueError(f"instructions.memory_mib: {self.memory_mib} is outside [512, {2**20}]")
+        if self.recycle_mib < 1:
+            raise ValueError(f"instructions.recycle_mib: {self.recycle_mib} is not positive")
+
+    @property
+    def num_workers(self) -> int:
+        """Workers with the default worked out for this machine."""
+        return self.workers or max(1, usable_cores() // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifySettings:
     """How answers are verified (arXiv 2505.14464 section 2.2, arXiv 2504.17565 section 2.4.1)."""
 
@@ -90,6 +117,7 @@ class VerifySettings:
     science_tolerance: float = 0.01  # relative, of measured numbers in science; whole numbers are exact
     judge: JudgeSettings | None = None  # second stage of math and science; none: the rules decide alone
     sandbox: SandboxSettings = SandboxSettings()
+    instructions: InstructionSettings = InstructionSettings()
 
     def __post_init__(self) -> None:
         if not 0 <= self.math_workers <= 1024:
