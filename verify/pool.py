@@ -19,6 +19,7 @@ from reasonmill.verify.code_tests import check_program
 from reasonmill.verify.instruction_check import InstructionChecker
 from reasonmill.verify.judge import Judge
 from reasonmill.verify.math_pool import MathPool
+from reasonmill.verify.puzzle_check import PuzzleChecker, read_puzzle
 from reasonmill.verify.request import VerifyRequest
 from reasonmill.verify.sandbox.slots import SandboxMissing, SlotPool
 from reasonmill.verify.settings import VerifySettings
@@ -38,6 +39,7 @@ class VerifierPool:
         self._slots = SlotPool(settings.sandbox)
         self._judge = None if settings.judge is None else Judge(settings.judge)
         self._instructions = InstructionChecker(settings.instructions)
+        self._puzzles = PuzzleChecker(settings.puzzles)
         self._answers = AnswerChecker(settings, self._math, self._judge)
 
     async def __aenter__(self) -> "VerifierPool":
@@ -46,7 +48,7 @@ class VerifierPool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        closing = [self._math.close(), self._slots.close(), self._instructions.close()] + (
+        closing = [self._math.close(), self._slots.close(), self._instructions.close(), self._puzzles.close()] + (
             [self._judge.close()] if self._judge else []
         )
         await asyncio.shield(asyncio.gather(*closing))
@@ -123,6 +125,12 @@ class VerifierPool:
             return await check_program(request, self._slots, self._settings)
         if request.category == "if":
             return await self._instructions.check(request)
+        try:
+            puzzle = read_puzzle(request.test_case)
+        except ValueError as error:
+            return not_run("unverifiable_gold", verifier="reasoning_gym", detail=str(error))
+        if puzzle is not None:
+            return await self._puzzles.check(request, puzzle)
         has_gold = bool((request.ground_truth or "").strip())
         if request.category == "math" or (request.category in RULE_CATEGORIES and has_gold):
             return await self._answers.check(request)

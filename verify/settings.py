@@ -102,6 +102,31 @@ class InstructionSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PuzzleSettings:
+    """How answers to puzzles are scored (arXiv 2505.24760)."""
+
+    workers: int = 0  # processes that run the scorers; 0: one per two cores
+    limit_s: float = 10.0  # of one answer; most take less than 1 ms
+    memory_mib: int = 2048  # address space of a worker
+    recycle_mib: int = 800  # resident memory after an answer over which a worker is replaced
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.workers <= 1024:
+            raise ValueError(f"puzzles.workers: {self.workers} is outside [0, 1024]")
+        if not 0.0 < self.limit_s <= 3600.0:
+            raise ValueError(f"puzzles.limit_s: {self.limit_s} is outside (0, 3600]")
+        if not 1024 <= self.memory_mib <= 2**20:
+            raise ValueError(f"puzzles.memory_mib: {self.memory_mib} is outside [1024, {2**20}]")
+        if self.recycle_mib < 1:
+            raise ValueError(f"puzzles.recycle_mib: {self.recycle_mib} is not positive")
+
+    @property
+    def num_workers(self) -> int:
+        """Workers with the default worked out for this machine."""
+        return self.workers or max(1, usable_cores() // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifySettings:
     """How answers are verified (arXiv 2505.14464 section 2.2, arXiv 2504.17565 section 2.4.1)."""
 
@@ -118,6 +143,7 @@ class VerifySettings:
     judge: JudgeSettings | None = None  # second stage of math and science; none: the rules decide alone
     sandbox: SandboxSettings = SandboxSettings()
     instructions: InstructionSettings = InstructionSettings()
+    puzzles: PuzzleSettings = PuzzleSettings()
 
     def __post_init__(self) -> None:
         if not 0 <= self.math_workers <= 1024:
