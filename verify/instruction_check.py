@@ -7,7 +7,10 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from reasonmill.verify.answer import split_response
+from reasonmill.verify.constraint_supplement import ConstraintSupplement
 from reasonmill.verify.constraints import BadConstraints, Constraint, read_constraints
+from reasonmill.verify.judge import Asker
+from reasonmill.verify.judge_client import JudgeUnreachable
 from reasonmill.verify.request import VerifyRequest
 from reasonmill.verify.settings import InstructionSettings
 from reasonmill.verify.verdict import Verdict, not_run, scored
@@ -20,8 +23,9 @@ PACKAGES = ("if_verifiable", "nltk", "punkt", "langdetect", "immutabledict", "em
 class InstructionChecker:
     """Checks requests that have constraints, in worker processes."""
 
-    def __init__(self, settings: InstructionSettings) -> None:
+    def __init__(self, settings: InstructionSettings, asker: Asker | None = None) -> None:
         self._settings = settings
+        self._supplement = None if settings.supplement is None else ConstraintSupplement(settings.supplement, asker)
         self._workers = WorkerPool(
             "reasonmill.verify.instruction_worker",
             WorkerLimits(
@@ -40,13 +44,17 @@ class InstructionChecker:
     async def close(self) -> None:
         """Kill all workers."""
         await self._workers.close()
+        if self._supplement is not None:
+            await self._supplement.close()
 
     async def check(self, request: VerifyRequest) -> Verdict:
         """The verdict on the finished answer part of the response, reasoning left out."""
         try:
             constraints = read_constraints(request.instruction_constrain)
         except BadConstraints as error:
-            return not_run(error.reason, verifier=VERIFIER, detail=str(error))
+            if self._supplement is None or error.reason != "no_constraints":
+                return not_run(error.reason, verifier=VERIFIER, detail=str(error))
+            constraints = ()
         missing = [name for name in PACKAGES if find_spec(name) is None]
         if missing:
             detail = f"not installed: {', '.join(missing)}; pip install 'reasonmill[instructions]'"
@@ -59,6 +67,14 @@ class InstructionChecker:
             return scored(0.0, verifier=VERIFIER, reason="no_answer")
         # an answer without tags is checked as it stands: white space around it counts for some constraints
         text = request.response if part == request.response.strip() else part
+        if not constraints:
+            assert self._supplement is not None, "returned above"
+            try:
+                constraints = await self._supplement.find(request.prompt)
+            except JudgeUnreachable as error:
+                return not_run("judge_unreachable", verifier=VERIFIER, detail=str(error))
+            if not constraints:
+                return not_run("no_constraints", verifier=VERIFIER, detail="none are given and none were found")
         return await self._check(constraints, text)
 
     async def _check(self, constraints: tuple[Constraint, ...], text: str) -> Verdict:

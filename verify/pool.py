@@ -21,11 +21,13 @@ from reasonmill.verify.judge import Judge
 from reasonmill.verify.math_pool import MathPool
 from reasonmill.verify.puzzle_check import PuzzleChecker, read_puzzle
 from reasonmill.verify.request import VerifyRequest
+from reasonmill.verify.reward import RewardChecker
 from reasonmill.verify.sandbox.slots import SandboxMissing, SlotPool
 from reasonmill.verify.settings import VerifySettings
 from reasonmill.verify.verdict import Verdict, not_run
 
 RULE_CATEGORIES = ("math", "science", "other")  # categories whose ground truth, if there is one, rules can compare
+RATED_CATEGORIES = ("multiturn", "other")  # categories that a reward model rates where no rule applies
 _LEAST_OPEN = 64
 _OPEN_PER_WORKER = 8  # enough that one slow request does not leave the workers behind it idle
 
@@ -40,6 +42,7 @@ class VerifierPool:
         self._judge = None if settings.judge is None else Judge(settings.judge)
         self._instructions = InstructionChecker(settings.instructions)
         self._puzzles = PuzzleChecker(settings.puzzles)
+        self._reward = None if settings.reward is None else RewardChecker(settings.reward)
         self._answers = AnswerChecker(settings, self._math, self._judge)
 
     async def __aenter__(self) -> "VerifierPool":
@@ -48,9 +51,8 @@ class VerifierPool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        closing = [self._math.close(), self._slots.close(), self._instructions.close(), self._puzzles.close()] + (
-            [self._judge.close()] if self._judge else []
-        )
+        parts = (self._math, self._slots, self._instructions, self._puzzles, self._reward, self._judge)
+        closing = [part.close() for part in parts if part is not None]
         await asyncio.shield(asyncio.gather(*closing))
 
     @property
@@ -134,6 +136,8 @@ class VerifierPool:
         has_gold = bool((request.ground_truth or "").strip())
         if request.category == "math" or (request.category in RULE_CATEGORIES and has_gold):
             return await self._answers.check(request)
+        if self._reward is not None and request.category in RATED_CATEGORIES:
+            return await self._reward.check(request)
         detail = f"no rule verifies the category {request.category!r}" + ("" if has_gold else " without a ground truth")
         return not_run("no_verifier", verifier="none", detail=detail)
 

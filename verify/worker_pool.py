@@ -19,7 +19,6 @@ from reasonmill.verify.child import Child, ChildDied
 
 KILL_AFTER_S = 0.5  # beyond the limit, for a worker that can report an overrun itself
 _LEAST_SHARE = 0.2  # of its CPU time that a worker must have been given for an overrun to be the message's fault
-_START_TRIES = 5  # of a worker that is killed while it starts
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -31,6 +30,7 @@ class WorkerLimits:
     limit_s: float  # of one message, on the clock
     memory_mib: int  # address space of a worker; 0: unbounded
     start_s: float = 60.0  # importing sympy takes 1 s, on a machine that is busy more
+    start_tries: int = 5  # of a worker that is killed while it starts
     recycle_after: int = 5000  # messages after which a worker is replaced
     recycle_mib: int = 2**20  # resident memory after a message over which a worker is replaced
 
@@ -121,7 +121,7 @@ class WorkerPool:
         return Answer(told=None, failure="worker_died_twice", detail=death, duration_s=spent_s)
 
     async def _worker(self) -> _Worker:
-        for number in range(_START_TRIES):
+        for number in range(self._limits.start_tries):
             while self._free:
                 worker = self._free.pop()
                 if worker.child.alive and not worker.child.exited:
@@ -134,7 +134,7 @@ class WorkerPool:
             try:
                 return await self._start()
             except ChildDied as error:
-                if number + 1 == _START_TRIES or error.overran:
+                if number + 1 == self._limits.start_tries or error.overran:
                     raise
         return await self._start()
 
