@@ -65,13 +65,25 @@ def settings_of(options: argparse.Namespace) -> VerifySettings:
         if not 1 <= options.workers <= MAX_SLOTS:
             raise ValueError(f"--workers: {options.workers} is outside [1, {MAX_SLOTS}]")
         sandbox = replace(settings.sandbox, slots=options.workers)
-        settings = replace(settings, math_workers=options.workers, sandbox=sandbox)
+        settings = replace(
+            settings,
+            math_workers=options.workers,
+            sandbox=sandbox,
+            instructions=replace(settings.instructions, workers=options.workers),
+            puzzles=replace(settings.puzzles, workers=options.workers),
+        )
     if options.deadline_s is not None:
         limit_s = options.deadline_s
         if not 0.0 < limit_s <= 900.0:
             raise ValueError(f"--deadline-s: {limit_s} is outside (0, 900]")
         sandbox = replace(settings.sandbox, cpu_limit_s=limit_s, wall_limit_s=WALL_PER_CPU * limit_s)
-        settings = replace(settings, math_limit_s=limit_s, sandbox=sandbox)
+        settings = replace(
+            settings,
+            math_limit_s=limit_s,
+            sandbox=sandbox,
+            instructions=replace(settings.instructions, limit_s=limit_s),
+            puzzles=replace(settings.puzzles, limit_s=limit_s),
+        )
     return settings
 
 

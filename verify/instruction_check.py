@@ -4,6 +4,7 @@ checked leaves the response unjudged: it neither passes nor fails.
 """
 
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 
 from reasonmill.verify.answer import split_response
@@ -55,7 +56,7 @@ class InstructionChecker:
             if self._supplement is None or error.reason != "no_constraints":
                 return not_run(error.reason, verifier=VERIFIER, detail=str(error))
             constraints = ()
-        missing = [name for name in PACKAGES if find_spec(name) is None]
+        missing = _missing(PACKAGES)
         if missing:
             detail = f"not installed: {', '.join(missing)}; pip install 'reasonmill[instructions]'"
             return not_run("no_verifier", verifier=VERIFIER, detail=detail)
@@ -107,6 +108,11 @@ class InstructionChecker:
         if verdict.outcome == "pass":
             return replace(verdict, detail=f"not met: {', '.join(broken)}" if broken else "")
         return replace(verdict, reason="constraint_not_met", detail=", ".join(broken))
+
+
+@cache
+def _missing(packages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in packages if find_spec(name) is None)
 
 
 def _failed(failure: str, detail: str) -> Verdict:

@@ -69,6 +69,7 @@ class WorkerPool:
         self._all: set[Child] = set()
         self._room = asyncio.Semaphore(limits.workers)
         self._replacing: set[asyncio.Task[None]] = set()
+        self._burying: set[asyncio.Task[None]] = set()
         self._closed = False
         self.retired = 0  # workers that were replaced in good health
 
@@ -112,7 +113,10 @@ class WorkerPool:
                     break
                 continue
             except BaseException:
-                await asyncio.shield(self._replace(worker))
+                burying = asyncio.create_task(self._replace(worker))
+                self._burying.add(burying)
+                burying.add_done_callback(self._burying.discard)
+                await asyncio.shield(burying)  # a second cancellation leaves it to `close`
                 raise
             worker.messages += 1
             worker.cpu_s = float(told["cpu_before_s"])
@@ -184,6 +188,8 @@ class WorkerPool:
     async def close(self) -> None:
         """Kill all workers."""
         self._closed = True
+        if self._burying:
+            await asyncio.wait(self._burying)
         for task in self._replacing:
             task.cancel()
         if self._replacing:

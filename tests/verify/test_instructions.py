@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -192,3 +194,21 @@ def test_without_the_packages_it_says_what_to_install(monkeypatch):
     (verdict,) = _verdicts([_request(LIST, BULLETS)])
     assert (verdict.outcome, verdict.reason) == ("not_run", "no_verifier")
     assert "reasonmill[instructions]" in verdict.detail
+
+
+def test_verdicts_stay_the_same_while_workers_are_killed():
+    requests = [_request(LIST if n % 3 else "no list", BULLETS) for n in range(60)]
+
+    async def work():
+        told, kills = [], 0
+        async with VerifierPool(VerifySettings(instructions=InstructionSettings(workers=2))) as pool:
+            async for _, verdict in pool.verify_all(requests, max_open=4):
+                told.append(verdict.outcome)
+                if len(told) % 20 == 0 and pool._instructions.pids:
+                    os.kill(pool._instructions.pids[0], signal.SIGKILL)
+                    kills += 1
+        return told, kills
+
+    told, kills = asyncio.run(work())
+    assert told == ["pass" if n % 3 else "fail" for n in range(60)]
+    assert kills >= 2
