@@ -13,6 +13,7 @@ from reasonmill.verify.judge_reply import read_attributes
 from reasonmill.verify.pool import VerifierPool
 from reasonmill.verify.request import VerifyRequest
 from reasonmill.verify.reward import RewardChecker, quality_verdict
+from reasonmill.verify.reward_worker import RewardModel
 from reasonmill.verify.settings import InstructionSettings, JudgeSettings, RewardSettings, VerifySettings
 
 ENDPOINT = JudgeSettings(base_url="http://127.0.0.1:9/v1", model="m")
@@ -150,9 +151,16 @@ def test_a_reward_model_rates_alone_as_in_a_batch_and_refuses_what_is_too_long(t
 
 def test_a_reward_model_that_lacks_an_attribute_is_said_so(tmp_path):
     _save_model(tmp_path, LABELS[:2])
-    (verdict,) = _check(RewardChecker(RewardSettings(model=str(tmp_path), device="cpu")), _request("red"))
+    with pytest.raises(ValueError, match="has no output coherence"):
+        RewardModel(str(tmp_path), "", "cpu", 40, trust=False)
+
+
+def test_a_reward_model_that_does_not_start_is_no_verifier():
+    checker = RewardChecker(RewardSettings(model="m", device="cpu"))
+    checker._workers._command = ("/bin/sh", "-c", "echo no such model >&2; exit 1")
+    (verdict,) = _check(checker, _request("red"))
     assert (verdict.outcome, verdict.reason) == ("not_run", "no_verifier")
-    assert "has no output coherence" in verdict.detail
+    assert "no such model" in verdict.detail
 
 
 NAMED = {
