@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, console: Console) -> bool:
         raise
     _report(summary, console, time.monotonic() - began)
     if options.audit is not None:
-        report = Path(f"{options.output}.audit.json")
+        report = audit_path(options.output)
         for line in asyncio.run(audit_file(options.input, report, settings, sample=options.audit)):
             console.print(line, highlight=False, markup=False)
     limit = options.max_unreadable_share * summary.rows
@@ -56,6 +56,11 @@ def run(options: argparse.Namespace, console: Console) -> bool:
         )
         return False
     return True
+
+
+def audit_path(output: str) -> Path:
+    """Where the audit of a verification is written."""
+    return Path(f"{output}.audit.json")
 
 
 def settings_of(options: argparse.Namespace) -> VerifySettings:
