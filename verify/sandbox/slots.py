@@ -13,6 +13,7 @@ from typing import Any
 from reasonmill.verify.child import Child, ChildDied
 from reasonmill.verify.sandbox.bubblewrap import Mode, slot_command
 from reasonmill.verify.sandbox.cgroups import Cgroup, descendants, make_cgroup, remove_leftovers
+from reasonmill.verify.sandbox.inside.seccomp import unknown_processor
 from reasonmill.verify.sandbox.inside.watch import MAX_WALL_STRETCH
 from reasonmill.verify.settings import SandboxSettings
 
@@ -50,17 +51,18 @@ class Slot:
         """
         if self._cgroup is not None:
             self._cgroup.limit_memory(int(job["limits"]["memory_bytes"]) + _SLOT_OVERHEAD_BYTES)
-        kills = self._cgroup.memory_kills() if self._cgroup else 0
         limits = {**job["limits"], "guard": self._cgroup is None}
         outcome = await self._child.ask(
             {**job, "limits": limits},
             deadline_s=MAX_WALL_STRETCH * limits["wall_s"] + GRACE_S,
             attached=attached,
         )
+        outcome = {"stdout": "", "stderr": "", "events": "", **outcome}
         outcome["out_of_memory"] = outcome["over_memory"] or (
-            self._cgroup is not None and self._cgroup.memory_kills() > kills
+            self._cgroup is not None and self._cgroup.new_memory_kills() > 0
         )
-        await self._child.settle(deadline_s=CLEAN_LIMIT_S)
+        if not outcome["clean"]:
+            await self._child.settle(deadline_s=CLEAN_LIMIT_S)
         return outcome
 
     async def close(self) -> None:
@@ -199,6 +201,8 @@ def usable_modes() -> tuple[Mode, ...]:
 def _missing_parts() -> str | None:
     if sys.platform != "linux":
         return f"bubblewrap needs Linux, this is {sys.platform}"
+    if (unknown := unknown_processor()) is not None:
+        return unknown
     if shutil.which("bwrap") is None:
         return "bwrap is not installed (Debian and Ubuntu: apt-get install bubblewrap)"
     return None
