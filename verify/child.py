@@ -8,10 +8,11 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 MAX_FRAME_BYTES = 256 * 2**20
 _HEADER_BYTES = 8
+_T = TypeVar("_T")
 _PIPE_BYTES = 32 * 2**10  # half of what a pipe holds
 
 
@@ -160,11 +161,26 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Kill it and wait until it is gone, its pipes closed."""
+        """Kill it and wait until it is gone, its pipes closed. A cancellation waits as well: a process that nobody has
+        waited for is told of wherever it is collected.
+        """
         self.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        await self._process.wait()
+        await _to_the_end(asyncio.ensure_future(self._process.wait()))
+        # asyncio closes it when the pipes end, which what the process has started may hold a while longer
+        self._process._transport.close()  # type: ignore[attr-defined]
+
+
+async def _to_the_end(future: "asyncio.Future[_T]") -> _T:
+    """Its result, awaited in full before a cancellation is passed on."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({future})
+        raise
 
 
 async def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
@@ -183,11 +199,8 @@ async def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> asyn
         )
     )
     try:
-        return await asyncio.shield(starting)
+        return await _to_the_end(starting)
     except asyncio.CancelledError:
-        while not starting.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({starting})
         if starting.exception() is None:
             await Child(starting.result()).close()
         raise

@@ -82,6 +82,7 @@ class SlotPool:
         self._numbers = list(range(settings.num_slots))[::-1]  # of slots that are not running
         self._free: list[tuple[int, Slot]] = []
         self._running: dict[int, Slot] = {}
+        self._burying: set[asyncio.Task[None]] = set()
         self._mode: Mode | None = None
         self._choosing = asyncio.Lock()
         self.missing: str | None = _missing_parts()
@@ -99,7 +100,10 @@ class SlotPool:
             try:
                 yield slot
             except BaseException:
-                await asyncio.shield(self._bury(number))
+                burying = asyncio.create_task(self._bury(number))
+                self._burying.add(burying)
+                burying.add_done_callback(self._burying.discard)
+                await asyncio.shield(burying)  # a second cancellation leaves it to `close`
                 raise
             if slot.alive:
                 self._free.append((number, slot))
@@ -188,6 +192,8 @@ class SlotPool:
 
     async def close(self) -> None:
         """Kill all slots."""
+        while self._burying:
+            await asyncio.wait(self._burying)
         self._free.clear()
         for number in list(self._running):
             await self._bury(number)
