@@ -8,11 +8,10 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 MAX_FRAME_BYTES = 256 * 2**20
 _HEADER_BYTES = 8
-_T = TypeVar("_T")
 _PIPE_BYTES = 32 * 2**10  # half of what a pipe holds
 
 
@@ -49,19 +48,20 @@ class Child:
             raise ChildDied(f"{command[0]} does not start: {error}") from None
         child = cls(process)
         try:
-            async with asyncio.timeout(deadline_s):
-                await child._receive()
-        except TimeoutError:
-            await child.close()
-            raise ChildDied(f"{command[0]} did not report within {deadline_s:g} s", overran=True) from None
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
-            detail = await child._last_words()
-            await child.close()
-            raise ChildDied(f"{command[0]} does not start: {detail}") from None
+            await child._greet(command[0], deadline_s)
         except BaseException:
             await child.close()
             raise
         return child
+
+    async def _greet(self, name: str, deadline_s: float) -> None:
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._receive()
+        except TimeoutError:
+            raise ChildDied(f"{name} did not report within {deadline_s:g} s", overran=True) from None
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
+            raise ChildDied(f"{name} does not start: {await self._last_words()}") from None
 
     @property
     def pid(self) -> int:
@@ -167,20 +167,16 @@ class Child:
         self.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        await _to_the_end(asyncio.ensure_future(self._process.wait()))
+        cancelled = False
+        while self._process.returncode is None:
+            try:
+                await self._process.wait()
+            except asyncio.CancelledError:
+                cancelled = True
         # asyncio closes it when the pipes end, which what the process has started may hold a while longer
         self._process._transport.close()  # type: ignore[attr-defined]
-
-
-async def _to_the_end(future: "asyncio.Future[_T]") -> _T:
-    """Its result, awaited in full before a cancellation is passed on."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({future})
-        raise
+        if cancelled:
+            raise asyncio.CancelledError
 
 
 async def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
@@ -199,8 +195,11 @@ async def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> asyn
         )
     )
     try:
-        return await _to_the_end(starting)
+        return await asyncio.shield(starting)
     except asyncio.CancelledError:
+        while not starting.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({starting})
         if starting.exception() is None:
             await Child(starting.result()).close()
         raise

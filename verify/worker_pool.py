@@ -94,6 +94,8 @@ class WorkerPool:
         budget_s = self._limits.limit_s + KILL_AFTER_S
         spent_s, death = 0.0, ""
         for _ in range(2):
+            if self._closed:
+                return Answer(told=None, failure="worker_died", detail="the pool is closed")
             try:
                 worker = await self._worker()
             except ChildDied as error:
@@ -144,11 +146,14 @@ class WorkerPool:
 
     async def _start(self) -> _Worker:
         child = await Child.start(self._command, os.environ | {"PYTHONSAFEPATH": "1"}, deadline_s=self._limits.start_s)
+        if self._closed:  # meanwhile
+            await child.close()
+            raise ChildDied("the pool is closed")
         self._all.add(child)
         return _Worker(child, cpu_s=_cpu_s(child.pid))
 
     async def _give_back(self, worker: _Worker, resident: int) -> None:
-        if len(self._all) > self._limits.workers:  # a spare came while this one was starting
+        if self._closed or len(self._all) > self._limits.workers:  # a spare came while this one was starting
             await self._bury(worker.child)
             return
         worn = worker.messages >= self._limits.recycle_after

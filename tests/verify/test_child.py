@@ -48,6 +48,19 @@ def test_a_cancelled_close_waits_for_the_end():
     assert _left_behind(work) == []
 
 
+def test_a_loop_that_ends_waits_for_a_close_that_is_under_way():
+    children = []
+
+    async def work():
+        children.append(await Child.start(("/bin/sh", "-c", READY + "sleep 60"), {}, deadline_s=60.0))
+        children.append(asyncio.create_task(children[0].close()))  # asyncio.run cancels it, and all that it has begun
+        await asyncio.sleep(0)
+        return children[0].pid
+
+    assert _left_behind(work) == []
+    assert children[0]._process.returncode is not None
+
+
 def test_pipes_that_a_grandchild_holds_are_closed_on_this_side():
     async def work():
         child = await Child.start(("/bin/sh", "-c", "setsid sleep 1 & " + READY + "sleep 60"), {}, deadline_s=60.0)

@@ -2,7 +2,8 @@
 Whatever fails here ends the process: a job runs confined or not at all.
 """
 
-import _signal  # the wrappers of `signal` make enums, which touch, and so copy, a dozen pages in every fork
+# the wrappers of `signal` make enums, which touch, and so copy, a dozen pages in every fork
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import os
 import resource

@@ -23,7 +23,8 @@ def _no_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-_encode = json.encoder.c_make_encoder(  # made once: json.dumps makes one, and its functions, for every value
+# made once: json.dumps makes one, and its functions, for every value
+_encode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
     None, _no_json, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True
 )
 

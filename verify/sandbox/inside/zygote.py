@@ -9,7 +9,7 @@ Whatever a fork and this process write to while both live is copied, a page at a
 what runs for every job is plain, and what can be worked out once is.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import gc
 import json
 import mmap
@@ -42,7 +42,7 @@ class Zygote:
         inherited, own = map(seccomp.Filter, seccomp.make_filters())
         inherited.take_up()
         self._filter = own
-        self._decode = json.JSONDecoder().scan_once
+        self._decode = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
         self._limits: dict[tuple[float, ...], confine.Limits] = {}
         self._has_binary = False
 
