@@ -52,8 +52,8 @@ class Zygote:
         while (request := self._request()) is not None:
             kind = request["kind"]
             if self._has_binary and kind not in ("execute", "checker"):
-                os.unlink(BINARY)
                 self._has_binary = False
+                self._clean()
             clean = self._run(request, kind)
             if not clean:
                 self._clean()
