@@ -29,10 +29,9 @@ def _steps() -> dict[str, Callable[[], Any]]:
 
     prelude.load()
     assertions.prepare_silence()
-    program = seccomp.make_filter()
-    assert program is not None, "a filter for this processor is known"
-    taken_up = seccomp.Filter(program)
+    inherited, own = map(seccomp.Filter, seccomp.make_filters())
     confine.set_no_new_privileges()
+    inherited.take_up()
     events = os.memfd_create("events")
     job = {
         "source": _SOURCE,
@@ -40,7 +39,11 @@ def _steps() -> dict[str, Callable[[], Any]]:
         "exact": True,
         "calls": [[number, [number, 1], {}] for number in range(2)],
     }
+    bounds = confine.resource_limits(_LIMITS, exec_follows=False)
     uid = 2**30 + os.getpid() if os.geteuid() == 0 else None
+
+    if uid is not None:
+        confine.prepare_root()
 
     def own_user() -> None:
         if uid is None:
@@ -51,10 +54,10 @@ def _steps() -> dict[str, Callable[[], Any]]:
     return {
         "fork": lambda: None,
         "loading_and_two_calls": lambda: solution.run_calls(job, events),
-        "own_session": os.setsid,
+        "own_group": lambda: os.setpgid(0, 0),
         "own_user": own_user,
-        "resource_limits": lambda: confine.limit_resources(_LIMITS, exec_follows=False),
-        "system_call_filter": taken_up.take_up,
+        "resource_limits": lambda: confine.limit_resources(bounds, exec_follows=False),
+        "system_call_filter": own.take_up,
     }
 
 

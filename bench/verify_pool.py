@@ -116,11 +116,11 @@ def pool_overhead(rounds: int, tasks: int = 2000) -> Iterator[Figure]:
 async def _worker_overhead(tasks: int = 1500) -> Figure:
     """CPU time of both sides of one exchange with a worker that has nothing to compute."""
     program = (
-        "import os\nfrom reasonmill.verify.math_worker import _reply,_resident\n"
+        "import os\nfrom reasonmill.verify.worker_loop import reply,resident\n"
         "import json,sys\nr=sys.stdin.buffer\nw=sys.stdout.buffer\n"
-        "f=os.open('/proc/self/statm',os.O_RDONLY)\n_reply(w,{})\n"
+        "f=os.open('/proc/self/statm',os.O_RDONLY)\nreply(w,{})\n"
         "while h:=r.read(8):\n json.loads(r.read(int.from_bytes(h,'little')))\n"
-        " _reply(w,{'result':'equal','rss':_resident(f)})"
+        " reply(w,{'result':'equal','rss':resident(f),'cpu_before_s':0})"
     )
     child = await Child.start((sys.executable, "-P", "-c", program), os.environ, deadline_s=60.0)
     try:

@@ -179,8 +179,10 @@ def _progress_printer(console: Console) -> Callable[[str], None]:
 
 def verify(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill verify`."""
+    from reasonmill.engine.verify_command import audit_path
     from reasonmill.engine.verify_command import run as run_verify
 
+    _keep([options.input], [options.output, *([] if options.audit is None else [audit_path(options.output)])])
     return DONE if run_verify(options, console) else FAILED
 
 

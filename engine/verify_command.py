@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, console: Console) -> bool:
         raise
     _report(summary, console, time.monotonic() - began)
     if options.audit is not None:
-        report = Path(f"{options.output}.audit.json")
+        report = audit_path(options.output)
         for line in asyncio.run(audit_file(options.input, report, settings, sample=options.audit)):
             console.print(line, highlight=False, markup=False)
     limit = options.max_unreadable_share * summary.rows
@@ -58,6 +58,11 @@ def run(options: argparse.Namespace, console: Console) -> bool:
     return True
 
 
+def audit_path(output: str) -> Path:
+    """Where the audit of a verification is written."""
+    return Path(f"{output}.audit.json")
+
+
 def settings_of(options: argparse.Namespace) -> VerifySettings:
     """Settings of the command line: --set, then --workers and --deadline-s. Raises ValueError that names the option."""
     settings = build(VerifySettings, apply_overrides({}, options.overrides))
@@ -65,13 +70,25 @@ def settings_of(options: argparse.Namespace) -> VerifySettings:
         if not 1 <= options.workers <= MAX_SLOTS:
             raise ValueError(f"--workers: {options.workers} is outside [1, {MAX_SLOTS}]")
         sandbox = replace(settings.sandbox, slots=options.workers)
-        settings = replace(settings, math_workers=options.workers, sandbox=sandbox)
+        settings = replace(
+            settings,
+            math_workers=options.workers,
+            sandbox=sandbox,
+            instructions=replace(settings.instructions, workers=options.workers),
+            puzzles=replace(settings.puzzles, workers=options.workers),
+        )
     if options.deadline_s is not None:
         limit_s = options.deadline_s
         if not 0.0 < limit_s <= 900.0:
             raise ValueError(f"--deadline-s: {limit_s} is outside (0, 900]")
         sandbox = replace(settings.sandbox, cpu_limit_s=limit_s, wall_limit_s=WALL_PER_CPU * limit_s)
-        settings = replace(settings, math_limit_s=limit_s, sandbox=sandbox)
+        settings = replace(
+            settings,
+            math_limit_s=limit_s,
+            sandbox=sandbox,
+            instructions=replace(settings.instructions, limit_s=limit_s),
+            puzzles=replace(settings.puzzles, limit_s=limit_s),
+        )
     return settings
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from reasonmill.engine.store.responses import told, turns_of
 from reasonmill.engine.store.rows import Row, read_rows
 from reasonmill.engine.verify_resume import Line, Output, continued_output
 from reasonmill.engine.verify_summary import UNREADABLE, Summary
@@ -27,11 +28,6 @@ _FLUSH_S = 1.0  # what a killed run may have to judge again
 NO_CATEGORY = "(none)"
 
 Judged = tuple[str, str, Verdict]  # id, category, verdict
-
-
-async def verify_file(input: str | Path, output: str | Path, settings: VerifySettings) -> dict[str, int]:
-    """As `judge_file`; returns counts: rows, pass, fail, not_run, unreadable."""
-    return (await judge_file(input, output, settings)).outcomes()
 
 
 async def judge_file(
@@ -132,25 +128,36 @@ async def _judge(row: Row, pool: VerifierPool) -> Judged:
 
 
 def request_of(row: dict[str, Any], line: int) -> VerifyRequest:
-    """The request in a row: an input row of `reasonmill verify`, or a row of an exported dataset. The id of a row
-    without one is its line number. Raises ValueError that names the field.
+    """The request in a row: an input row of `reasonmill verify`, or a row of a dataset in any form that `reasonmill
+    export` writes. The id of a row without one is its line number. Raises ValueError that names the field.
     """
-    response = row.get("response")
-    if not isinstance(response, str):
-        raise ValueError(f"response: expected text, found {type(response).__name__}")
-    category = row.get("category")
+    response, prompt = _response_and_prompt(row)
+    category = told(row, "category")
     if not isinstance(category, str):
         raise ValueError(f"category: expected text, found {type(category).__name__}")
     row_id = row.get("id")
     return VerifyRequest(
         id=str(line if row_id is None else row_id),
         category=category,
-        prompt=_prompt(row),
+        prompt=prompt,
         response=response,
-        ground_truth=_ground_truth(row.get("ground_truth")),
+        ground_truth=_ground_truth(told(row, "ground_truth")),
         test_case=_object_or_text(row, "test_case"),
         instruction_constrain=_object_or_text(row, "instruction_constrain"),
     )
+
+
+def _response_and_prompt(row: dict[str, Any]) -> tuple[str, str]:
+    """The response, and the last question before it; the latter decides little, so that a conversation of another shape
+    is no fault where the response stands apart.
+    """
+    response = row.get("response")
+    if isinstance(response, str):
+        return response, _prompt(row)
+    if response is not None or not {"messages", "conversations"} & row.keys():
+        raise ValueError(f"response: expected text, found {type(response).__name__}")
+    *question, (_, response) = turns_of(row)
+    return response, next((content for role, content in reversed(question) if role == "user"), "")
 
 
 def _prompt(row: dict[str, Any]) -> str:
@@ -172,7 +179,7 @@ def _ground_truth(value: Any) -> str | None:
 
 
 def _object_or_text(row: dict[str, Any], field: str) -> dict[str, Any] | str | None:
-    value = row.get(field)
+    value = told(row, field)
     if value is None or value == "":
         return None
     if isinstance(value, dict | str):

@@ -48,19 +48,20 @@ class Child:
             raise ChildDied(f"{command[0]} does not start: {error}") from None
         child = cls(process)
         try:
-            async with asyncio.timeout(deadline_s):
-                await child._receive()
-        except TimeoutError:
-            await child.close()
-            raise ChildDied(f"{command[0]} did not report within {deadline_s:g} s", overran=True) from None
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
-            detail = await child._last_words()
-            await child.close()
-            raise ChildDied(f"{command[0]} does not start: {detail}") from None
+            await child._greet(command[0], deadline_s)
         except BaseException:
             await child.close()
             raise
         return child
+
+    async def _greet(self, name: str, deadline_s: float) -> None:
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._receive()
+        except TimeoutError:
+            raise ChildDied(f"{name} did not report within {deadline_s:g} s", overran=True) from None
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
+            raise ChildDied(f"{name} does not start: {await self._last_words()}") from None
 
     @property
     def pid(self) -> int:
@@ -160,11 +161,22 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Kill it and wait until it is gone, its pipes closed."""
+        """Kill it and wait until it is gone, its pipes closed. A cancellation waits as well: a process that nobody has
+        waited for is told of wherever it is collected.
+        """
         self.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        await self._process.wait()
+        cancelled = False
+        while self._process.returncode is None:
+            try:
+                await self._process.wait()
+            except asyncio.CancelledError:
+                cancelled = True
+        # asyncio closes it when the pipes end, which what the process has started may hold a while longer
+        self._process._transport.close()  # type: ignore[attr-defined]
+        if cancelled:
+            raise asyncio.CancelledError
 
 
 async def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:

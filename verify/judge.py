@@ -9,7 +9,14 @@ from typing import Protocol
 from reasonmill.verify import judge_prompts
 from reasonmill.verify.judge_client import JudgeClient, JudgeUnreachable
 from reasonmill.verify.judge_prompts import Messages
-from reasonmill.verify.judge_reply import MAX_SCORE, Preference, read_correctness, read_preference, read_score
+from reasonmill.verify.judge_reply import (
+    MAX_SCORE,
+    Preference,
+    read_attributes,
+    read_correctness,
+    read_preference,
+    read_score,
+)
 from reasonmill.verify.judge_store import ReplyStore
 from reasonmill.verify.settings import JudgeSettings
 from reasonmill.verify.verdict import Verdict, not_run, scored
@@ -87,6 +94,17 @@ class Judge:
         if verdict.outcome == "pass":
             return verdict
         return scored(score / MAX_SCORE, verifier=VERIFIER, reason="wrong_answer", detail=verdict.detail)
+
+    async def quality(self, *, question: str, answer: str) -> list[float] | Verdict:
+        """Coherence, correctness and helpfulness of an answer without a reference, each from 0 to 4; the verdict where
+        they are not heard.
+        """
+        messages = judge_prompts.quality(question=_end(question), answer=_end(answer))
+        try:
+            reply = await self._reply(messages)
+        except JudgeUnreachable as error:
+            return not_run("judge_unreachable", verifier=VERIFIER, detail=str(error))
+        return read_attributes(reply) or _unclear(reply)
 
     async def prefer(self, *, question: str, first: str, second: str) -> Pair:
         """The better of two answers. Asked in both orders: where these disagree it is a tie."""

@@ -24,7 +24,10 @@ _BETTER = _line("better", r"a|b|tie")
 _WHOLE_VERDICT = re.compile(rf"{_EDGE}(correct|incorrect){_EDGE}", re.IGNORECASE)
 _WHOLE_BETTER = re.compile(rf"{_EDGE}(?:answer\s+)?(a|b|tie){_EDGE}", re.IGNORECASE)
 _WHOLE_SCORE = re.compile(rf"{_EDGE}([0-9]+(?:\.[0-9]+)?(?:\s*/\s*5)?){_EDGE}")
+_ATTRIBUTES = [_line(name, r"[0-9]+(?:\.[0-9]+)?(?:\s*/\s*4)?") for name in ("coherence", "correctness", "helpfulness")]
+_NOTHING = re.compile(r"(?!)")
 MAX_SCORE = 5.0
+MAX_ATTRIBUTE = 4.0
 
 
 def read_correctness(reply: str) -> bool | None:
@@ -40,6 +43,18 @@ def read_score(reply: str) -> float | None:
         return None
     score = float(said.partition("/")[0])
     return score if 0.0 <= score <= MAX_SCORE else None
+
+
+def read_attributes(reply: str) -> list[float] | None:
+    """Coherence, correctness and helpfulness from 0 to 4, None where one is missing, said twice or outside."""
+    read: list[float] = []
+    for line in _ATTRIBUTES:
+        said = _said(reply, line, _NOTHING)
+        score = -1.0 if said is None else float(said.partition("/")[0])
+        if not 0.0 <= score <= MAX_ATTRIBUTE:
+            return None
+        read.append(score)
+    return read
 
 
 def read_preference(reply: str) -> Preference | None:

@@ -1,90 +1,38 @@
 r"""Compares gold and answer by algebra: Math-Verify behind guards, in a process of its own that may be killed at any
 time. The only file that loads sympy. Run as `python -m reasonmill.verify.math_worker LIMIT_S MEMORY_MIB`.
-
-Reads and writes JSON messages with an 8-byte length in front. An overrun is reported, with the CPU time that it used,
-if the interpreter still reacts; if it does not, the parent ends the process, and at the very last the kernel does.
 """
 
-import json
 import logging
-import math
-import os
 import re
-import resource
-import signal
 import sys
-import time
 from collections.abc import Callable
 from functools import lru_cache
-from types import FrameType
-from typing import Any, BinaryIO
+from typing import Any
 
-from reasonmill.verify.lifeline import die_with_parent
+from reasonmill.verify.worker_loop import OverLimit, bounded, serve
 
 RELATIVE_TOLERANCE = 1e-4  # Math-Verify rounds to six decimals, so that 2**-99 equals 2**-98 for it
-_SECONDS_TO_REPORT = 1.0  # after the alarm
-_REPEAT_ALARM_S = 0.25  # sympy catches exceptions in places: the alarm rings again until one gets through
-
-
 _WARM_UP = ((r"\sin(x)+1", r"1+\sin x"), ("1<x", "(1,2]"))
 _WARM_UP_S = 60.0
 
 
-class OverLimit(BaseException):
-    """The comparison took too long. Not an Exception, so that sympy's own handlers let it pass."""
-
-
 def main() -> None:
     """Serve comparisons until the pipe ends."""
-    die_with_parent()
     limit_s, memory_mib = float(sys.argv[1]), int(sys.argv[2])
-    requests, replies = _take_over_streams()
-    _bound_memory(memory_mib)
-    signal.signal(signal.SIGALRM, _ring)
-    logging.disable(logging.WARNING)  # Math-Verify warns that its time-outs are off
-    for gold, answer in _WARM_UP:  # loads sympy and fills its tables: starting costs no comparison its time
-        judge(gold, answer, "", _WARM_UP_S)
-    statm = os.open("/proc/self/statm", os.O_RDONLY)
-    _reply(replies, {"ready": os.getpid()})
-    while header := requests.read(8):
-        request = json.loads(requests.read(int.from_bytes(header, "little")))
-        began_s = time.process_time()
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("plain"):
-            told = judge_plain(request["gold"], request["answer"], limit_s)
-        else:
-            told = judge(request["gold"], request["answer"], request["running"], limit_s)
-        ended_s = time.process_time()
-        _reply(replies, told | {"rss": _resident(statm), "cpu_s": ended_s - began_s, "cpu_before_s": ended_s})
+            return judge_plain(request["gold"], request["answer"], limit_s)
+        return judge(request["gold"], request["answer"], request["running"], limit_s)
+
+    serve(answer, memory_mib=memory_mib, warm_up=_warm_up)
 
 
-def _take_over_streams() -> tuple[BinaryIO, BinaryIO]:
-    """The parent's pipes; what libraries print goes nowhere."""
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-    return requests, replies
-
-
-def _bound_memory(memory_mib: int) -> None:
-    limit = memory_mib * 2**20
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
-
-
-def _reply(stream: BinaryIO, message: dict[str, Any]) -> None:
-    body = json.dumps(message).encode("ascii")
-    stream.write(len(body).to_bytes(8, "little") + body)
-    stream.flush()
-
-
-def _ring(_signal: int, _frame: FrameType | None) -> None:
-    raise OverLimit
-
-
-def _resident(statm: int) -> int:
-    """Bytes of memory that this process holds; `statm` is /proc/self/statm, open."""
-    return int(os.pread(statm, 64, 0).split()[1]) * resource.getpagesize()
+def _warm_up() -> None:
+    """Load sympy and fill its tables: starting costs no comparison its time."""
+    logging.disable(logging.WARNING)  # Math-Verify warns that its time-outs are off
+    for gold, answer in _WARM_UP:
+        judge(gold, answer, "", _WARM_UP_S)
 
 
 def judge(gold: str, answer: str, running: str, limit_s: float) -> dict[str, Any]:
@@ -108,14 +56,17 @@ def judge_plain(gold: str, response: str, limit_s: float) -> dict[str, Any]:
 
 def _within(limit_s: float, read_gold: Callable[[], Any], compare: Callable[[Any], str]) -> dict[str, Any]:
     stage = "gold"
-    _die_at(time.process_time() + limit_s + _SECONDS_TO_REPORT)
-    signal.setitimer(signal.ITIMER_REAL, limit_s, _REPEAT_ALARM_S)
-    try:
+
+    def work() -> dict[str, Any]:
+        nonlocal stage
         parsed_gold = read_gold()
         if not parsed_gold:
             return {"result": "bad_gold", "detail": "the ground truth is no expression"}
         stage = "answer"
         return {"result": compare(parsed_gold), "detail": ""}
+
+    try:
+        return bounded(limit_s, work)
     except OverLimit:
         return {
             "result": "gold_over_limit" if stage == "gold" else "over_limit",
@@ -123,26 +74,6 @@ def _within(limit_s: float, read_gold: Callable[[], Any], compare: Callable[[Any
         }
     except (MemoryError, RecursionError) as error:
         return {"result": "bad_gold" if stage == "gold" else "out_of_memory", "detail": type(error).__name__}
-    finally:
-        _silence_alarm()
-
-
-def _die_at(cpu_s: float) -> None:
-    """Let the kernel end this process at that CPU time: a single huge operation hears no alarm, and a parent that was
-    stopped ends nobody.
-    """
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    soft = math.ceil(cpu_s)
-    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
-
-
-def _silence_alarm() -> None:
-    while True:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
-            return
-        except OverLimit:
-            continue
 
 
 def _compare(gold: tuple[Any, ...], answer: str, running: str) -> str:

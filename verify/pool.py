@@ -1,8 +1,9 @@
 """Verifies responses, many at once: each request gets one verdict, within a deadline that starts when its check does.
 
-Cheap rules run here; algebra runs in worker processes and programs in sandbox slots, both started when first needed (by
-exec, so that threads and a CUDA context of this process are not inherited), killed when they overrun and replaced when
-they die. A request never raises for what is wrong with it: the verdict says so. A cancelled request kills its check.
+Cheap rules run here; algebra and the checkers of constraints run in worker processes and programs in sandbox slots, all
+started when first needed (by exec, so that threads and a CUDA context of this process are not inherited), killed when
+they overrun and replaced when they die. A request never raises for what is wrong with it: the verdict says so. A
+cancelled request kills its check.
 """
 
 import asyncio
@@ -15,14 +16,18 @@ from types import TracebackType
 from reasonmill.verify.answer_check import AnswerChecker
 from reasonmill.verify.child import ChildDied
 from reasonmill.verify.code_tests import check_program
+from reasonmill.verify.instruction_check import InstructionChecker
 from reasonmill.verify.judge import Judge
 from reasonmill.verify.math_pool import MathPool
+from reasonmill.verify.puzzle_check import PuzzleChecker, read_puzzle
 from reasonmill.verify.request import VerifyRequest
+from reasonmill.verify.reward import RewardChecker
 from reasonmill.verify.sandbox.slots import SandboxMissing, SlotPool
 from reasonmill.verify.settings import VerifySettings
 from reasonmill.verify.verdict import Verdict, not_run
 
 RULE_CATEGORIES = ("math", "science", "other")  # categories whose ground truth, if there is one, rules can compare
+RATED_CATEGORIES = ("multiturn", "other")  # categories that a reward model rates where no rule applies
 _LEAST_OPEN = 64
 _OPEN_PER_WORKER = 8  # enough that one slow request does not leave the workers behind it idle
 
@@ -35,6 +40,9 @@ class VerifierPool:
         self._math = MathPool(settings)
         self._slots = SlotPool(settings.sandbox)
         self._judge = None if settings.judge is None else Judge(settings.judge)
+        self._instructions = InstructionChecker(settings.instructions)
+        self._puzzles = PuzzleChecker(settings.puzzles)
+        self._reward = None if settings.reward is None else RewardChecker(settings.reward)
         self._answers = AnswerChecker(settings, self._math, self._judge)
 
     async def __aenter__(self) -> "VerifierPool":
@@ -43,7 +51,8 @@ class VerifierPool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        closing = [self._math.close(), self._slots.close()] + ([self._judge.close()] if self._judge else [])
+        parts = (self._math, self._slots, self._instructions, self._puzzles, self._reward, self._judge)
+        closing = [part.close() for part in parts if part is not None]
         await asyncio.shield(asyncio.gather(*closing))
 
     @property
@@ -116,9 +125,19 @@ class VerifierPool:
     async def _verify(self, request: VerifyRequest) -> Verdict:
         if request.category == "code":
             return await check_program(request, self._slots, self._settings)
+        if request.category == "if":
+            return await self._instructions.check(request)
+        try:
+            puzzle = read_puzzle(request.test_case)
+        except ValueError as error:
+            return not_run("unverifiable_gold", verifier="reasoning_gym", detail=str(error))
+        if puzzle is not None:
+            return await self._puzzles.check(request, puzzle)
         has_gold = bool((request.ground_truth or "").strip())
         if request.category == "math" or (request.category in RULE_CATEGORIES and has_gold):
             return await self._answers.check(request)
+        if self._reward is not None and request.category in RATED_CATEGORIES:
+            return await self._reward.check(request)
         detail = f"no rule verifies the category {request.category!r}" + ("" if has_gold else " without a ground truth")
         return not_run("no_verifier", verifier="none", detail=detail)
 

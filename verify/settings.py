@@ -75,6 +75,86 @@ class JudgeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InstructionSettings:
+    """How constraints on responses are checked (arXiv 2505.14464 section 2.2)."""
+
+    workers: int = 0  # processes that run the checkers; 0: one per two cores
+    limit_s: float = 10.0  # of one response with all its constraints; a usual one takes 5 ms
+    memory_mib: int = 1024  # address space of a worker; it starts with 110
+    recycle_mib: int = 400  # resident memory after a response over which a worker is replaced
+    loose: bool = False  # a response also meets a constraint without asterisks, or its first or last line
+    supplement: JudgeSettings | None = None  # names the constraints of questions without any; none: they are not run
+    all_must_pass: bool = False  # score 1 if all constraints are met, else 0; else the share that is
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.workers <= 1024:
+            raise ValueError(f"instructions.workers: {self.workers} is outside [0, 1024]")
+        if not 0.0 < self.limit_s <= 3600.0:
+            raise ValueError(f"instructions.limit_s: {self.limit_s} is outside (0, 3600]")
+        if not 512 <= self.memory_mib <= 2**20:
+            raise ValueError(f"instructions.memory_mib: {self.memory_mib} is outside [512, {2**20}]")
+        if self.recycle_mib < 1:
+            raise ValueError(f"instructions.recycle_mib: {self.recycle_mib} is not positive")
+
+    @property
+    def num_workers(self) -> int:
+        """Workers with the default worked out for this machine."""
+        return self.workers or max(1, usable_cores() // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PuzzleSettings:
+    """How answers to puzzles are scored (arXiv 2505.24760)."""
+
+    workers: int = 0  # processes that run the scorers; 0: one per two cores
+    limit_s: float = 10.0  # of one answer; most take less than 1 ms
+    memory_mib: int = 2048  # address space of a worker
+    recycle_mib: int = 800  # resident memory after an answer over which a worker is replaced
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.workers <= 1024:
+            raise ValueError(f"puzzles.workers: {self.workers} is outside [0, 1024]")
+        if not 0.0 < self.limit_s <= 3600.0:
+            raise ValueError(f"puzzles.limit_s: {self.limit_s} is outside (0, 3600]")
+        if not 1024 <= self.memory_mib <= 2**20:
+            raise ValueError(f"puzzles.memory_mib: {self.memory_mib} is outside [1024, {2**20}]")
+        if self.recycle_mib < 1:
+            raise ValueError(f"puzzles.recycle_mib: {self.recycle_mib} is not positive")
+
+    @property
+    def num_workers(self) -> int:
+        """Workers with the default worked out for this machine."""
+        return self.workers or max(1, usable_cores() // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardSettings:
+    """What rates answers without a reference: a reward model here, or a model behind an endpoint (arXiv 2505.14464
+    section 2.2 uses Decision-Tree-Reward-Llama-3.1-8B).
+    """
+
+    model: str = ""  # folder or name of a transformers sequence classifier
+    endpoint: JudgeSettings | None = None  # instead of a model: it is asked for the three attributes
+    labels: str = ""  # the model's outputs in order, separated by commas; empty: as its configuration names them
+    device: str = ""  # such as cuda:1 or cpu; empty: cuda where there is one
+    batch_size: int = 16  # answers rated together
+    max_tokens: int = 16384  # of question and answer; a longer pair is not rated
+    limit_s: float = 300.0  # of one batch
+    start_s: float = 900.0  # of loading the model
+    trust_remote_code: bool = False  # whether the model's folder may bring Python of its own
+
+    def __post_init__(self) -> None:
+        if bool(self.model) == (self.endpoint is not None):
+            raise ValueError(f"reward.model: {self.model!r}: name either a model or an endpoint")
+        for name in ("batch_size", "max_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"reward.{name}: {getattr(self, name)} is not positive")
+        for name in ("limit_s", "start_s"):
+            if not 0.0 < getattr(self, name) <= 86400.0:
+                raise ValueError(f"reward.{name}: {getattr(self, name)} is outside (0, 86400]")
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifySettings:
     """How answers are verified (arXiv 2505.14464 section 2.2, arXiv 2504.17565 section 2.4.1)."""
 
@@ -90,6 +170,9 @@ class VerifySettings:
     science_tolerance: float = 0.01  # relative, of measured numbers in science; whole numbers are exact
     judge: JudgeSettings | None = None  # second stage of math and science; none: the rules decide alone
     sandbox: SandboxSettings = SandboxSettings()
+    instructions: InstructionSettings = InstructionSettings()
+    puzzles: PuzzleSettings = PuzzleSettings()
+    reward: RewardSettings | None = None  # of multiturn, and of other without a ground truth; none: they are not run
 
     def __post_init__(self) -> None:
         if not 0 <= self.math_workers <= 1024:

@@ -10,7 +10,7 @@ ACCEPT_THRESHOLD = 0.9  # arXiv 2505.14464 section 2.2: one threshold for all ca
 # Reasons of `not_run` that another try can cure, and those that another answer can. Every other reason of `not_run`
 # is a property of the query.
 TRANSIENT_REASONS = frozenset({"worker_died", "machine_busy", "sandbox_died", "disk_full", "judge_unreachable"})
-ANSWER_REASONS = frozenset({"worker_died_twice", "judge_unclear"})
+ANSWER_REASONS = frozenset({"worker_died_twice", "judge_unclear", "checker_failed", "too_long"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

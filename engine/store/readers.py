@@ -7,9 +7,8 @@ from typing import Any
 import orjson
 
 from reasonmill.engine.records import CATEGORIES, Message, Query, Reject, content_id
+from reasonmill.engine.store.responses import ROLES
 from reasonmill.engine.store.rows import read_rows
-
-_ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
 
 
 def read_queries(
@@ -140,11 +139,11 @@ def _turns(value: Any, key: str, *, role_key: str, content_key: str) -> tuple[Me
         if not isinstance(turn, dict):
             raise ValueError(f"{key}[{number}] is {type(turn).__name__}, expected an object")
         role, content = turn.get(role_key), turn.get(content_key)
-        if not isinstance(role, str) or role not in _ROLES:
-            raise ValueError(f"{key}[{number}].{role_key} {role!r} is none of {', '.join(_ROLES)}")
+        if not isinstance(role, str) or role not in ROLES:
+            raise ValueError(f"{key}[{number}].{role_key} {role!r} is none of {', '.join(ROLES)}")
         if not isinstance(content, str):
             raise ValueError(f"{key}[{number}].{content_key} is {type(content).__name__}, expected text")
-        turns.append(Message(role=_ROLES[role], content=content))
+        turns.append(Message(role=ROLES[role], content=content))
     return tuple(turns)
 
 

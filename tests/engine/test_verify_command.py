@@ -71,6 +71,28 @@ def test_an_output_of_another_input_is_refused_and_kept(tmp_path, capsys):
     assert _verify(tmp_path, "--resume", rows=ROWS) == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "output", "more"),
+    [
+        ("rows.jsonl", "rows.jsonl", []),
+        ("rows.jsonl", "here/../rows.jsonl", ["--resume"]),
+        ("rows.jsonl", "link.jsonl", []),
+        ("v.jsonl.audit.json", "v.jsonl", ["--audit", "1"]),
+    ],
+)
+def test_an_input_is_never_written_over(tmp_path, capsys, name, output, more):
+    source = tmp_path / name
+    source.write_bytes(orjson.dumps(ROWS[:2]) if name.endswith(".json") else b"\n".join(map(orjson.dumps, ROWS[:2])))
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link.jsonl").symlink_to("rows.jsonl")
+    before = source.read_bytes()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert run_command(["verify", "--input", str(source), "--output", str(tmp_path / output), *more]) == 2
+    assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert source.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
 _KILLED = """
 import os, sys
 from reasonmill.engine import verify_files

@@ -30,7 +30,7 @@ def test_version_1_has_a_group_for_each_controller(tmp_path):
     group.limit_memory(200)
     assert (made / "memory.limit_in_bytes").read_text() == "200"
     (made / "memory.oom_control").write_text("under_oom 0\noom_kill 3\n")
-    assert group.memory_kills() == 3
+    assert group.new_memory_kills() == 3
 
 
 def test_a_delegated_group_of_version_2_hands_its_controllers_down(tmp_path):
@@ -61,7 +61,7 @@ def test_a_real_group_can_be_limited_and_removed_where_there_is_one():
         assert Hierarchies.of_this_process().places(2**28, 16) == [] or os.geteuid() != 0
         return
     group.limit_memory(2**27)
-    assert group.memory_kills() == 0
+    assert group.new_memory_kills() == 0
     group.remove()
     assert make_cgroup("test", memory_bytes=2**28, max_processes=16) is not None
     group.remove()

@@ -4,13 +4,13 @@ import signal
 
 import pytest
 
-from reasonmill.verify import math_worker
+from reasonmill.verify import math_worker, worker_loop
 
 
 @pytest.fixture(autouse=True)
 def _alarm(monkeypatch):
-    before = signal.signal(signal.SIGALRM, math_worker._ring)
-    monkeypatch.setattr(math_worker, "_die_at", lambda cpu_s: None)
+    before = signal.signal(signal.SIGALRM, worker_loop._ring)
+    monkeypatch.setattr(worker_loop, "_die_at", lambda cpu_s: None)
     yield
     signal.signal(signal.SIGALRM, before)
 

@@ -69,12 +69,12 @@ def test_two_hundred_requests_at_once_on_two_workers_each_get_their_own_verdict(
 def test_a_worker_killed_between_and_during_jobs_is_replaced():
     async def work(pool):
         assert (await pool.verify(_math("x(x+1)"))).outcome == "pass"
-        for worker in list(pool._math._all):
+        for worker in list(pool._math._workers._all):
             os.kill(worker.pid, signal.SIGKILL)
         assert (await pool.verify(_math("x^2+x+0"))).outcome == "pass"
         slow = asyncio.create_task(pool.verify(_math(r"\sum_{k=1}^{400000} \sin(k^2 x)")))
         await asyncio.sleep(0.3)
-        for worker in list(pool._math._all):
+        for worker in list(pool._math._workers._all):
             os.kill(worker.pid, signal.SIGKILL)
         verdict = await slow
         assert verdict.reason in ("time_limit", "wrong_answer", "worker_died_twice", "machine_busy")
@@ -85,11 +85,11 @@ def test_a_worker_killed_between_and_during_jobs_is_replaced():
 
 def test_a_request_that_kills_its_worker_twice_is_put_aside_for_good():
     async def work(pool):
-        pool._math._command = ("/bin/sh", "-c", r"printf '\2\0\0\0\0\0\0\0{}'; head -c 9 >/dev/null")
+        pool._math._workers._command = ("/bin/sh", "-c", r"printf '\2\0\0\0\0\0\0\0{}'; head -c 9 >/dev/null")
         verdict = await pool.verify(_math("x(x+1)"))
-        started = len(pool._math._all)
+        started = len(pool._math._workers._all)
         again = await pool.verify(_math("x(x+1)"))
-        return verdict, again, len(pool._math._all) == started
+        return verdict, again, len(pool._math._workers._all) == started
 
     verdict, again, untouched = _with_pool(work)
     assert (verdict.outcome, verdict.reason, verdict.transient) == ("not_run", "worker_died_twice", False)
@@ -99,7 +99,7 @@ def test_a_request_that_kills_its_worker_twice_is_put_aside_for_good():
 
 def test_a_worker_that_does_not_start_is_a_passing_trouble():
     async def work(pool):
-        pool._math._command = ("/bin/false",)
+        pool._math._workers._command = ("/bin/false",)
         return await pool.verify(_math("x(x+1)"))
 
     verdict = _with_pool(work)
@@ -218,9 +218,9 @@ def test_leaving_the_pool_with_requests_open_ends_them():
 def test_equal_comparisons_are_made_once():
     async def work(pool):
         first = await pool.verify(_math("x(x+1)"))
-        for worker in list(pool._math._all):
+        for worker in list(pool._math._workers._all):
             os.kill(worker.pid, signal.SIGKILL)
-        pool._math._command = ("/bin/false",)
+        pool._math._workers._command = ("/bin/false",)
         return first, await pool.verify(_math("x(x+1)"))
 
     first, second = _with_pool(work)
@@ -252,7 +252,7 @@ def test_a_reference_in_prose_is_left_to_a_judge_unless_it_is_repeated(category)
         ("science", None, "not_run", "no_verifier"),
         ("other", "", "not_run", "no_verifier"),
         ("multiturn", "4", "not_run", "no_verifier"),
-        ("if", None, "not_run", "no_verifier"),
+        ("if", None, "not_run", "no_constraints"),
         ("poetry", "4", "not_run", "no_verifier"),
     ],
 )

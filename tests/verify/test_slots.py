@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reasonmill.verify.child import ChildDied
+from reasonmill.verify.sandbox.cpp import compile_job
 from reasonmill.verify.sandbox.slots import SandboxMissing, SlotPool, job_limits, usable_modes
 from reasonmill.verify.settings import SandboxSettings
 
@@ -175,6 +176,26 @@ def test_output_and_files_are_bounded(host):
     assert "No space left" in outcomes[1]["stderr"]
     assert outcomes[2]["stdout"] == "fine\n"
     assert same_slot
+
+
+def test_a_binary_that_puts_a_folder_in_its_own_place_is_removed_like_any_other(host):
+    runner, pool = host
+    program = (
+        "#include <cstdio>\n#include <sys/stat.h>\n"
+        'int main() { remove("/tmp/program"); mkdir("/tmp/program", 0700); puts("ran"); }'
+    )
+
+    async def work():
+        limits = job_limits(SETTINGS)
+        async with pool.lease() as slot:
+            await slot.run(compile_job(program, SandboxSettings()))
+            ran = await slot.run({"kind": "execute", "source": "", "limits": limits})
+            left = await slot.run(
+                {"kind": "program", "source": "import os\nprint(os.listdir('/tmp'))", "limits": limits}
+            )
+            return ran["stdout"], left["stdout"], slot.alive
+
+    assert runner.run(work()) == ("ran\n", "['job']\n", True)
 
 
 def test_a_job_cannot_gain_rights(host):

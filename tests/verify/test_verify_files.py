@@ -5,17 +5,21 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from reasonmill.engine.verify_files import verify_file
+from reasonmill.engine.verify_files import judge_file
 from reasonmill.verify.settings import SandboxSettings, VerifySettings
 
 SETTINGS = VerifySettings(math_workers=1, sandbox=SandboxSettings(slots=1))
 KEYS = ["id", "outcome", "score", "verifier", "reason", "duration_s"]
 
 
+async def _judged(source, target, settings):
+    return (await judge_file(source, target, settings)).outcomes()
+
+
 def _verify(tmp_path, lines, name="rows.jsonl"):
     path = tmp_path / name
     path.write_bytes(b"\n".join(line if isinstance(line, bytes) else orjson.dumps(line) for line in lines) + b"\n")
-    counts = asyncio.run(verify_file(path, tmp_path / "out" / "verdicts.jsonl", SETTINGS))
+    counts = asyncio.run(_judged(path, tmp_path / "out" / "verdicts.jsonl", SETTINGS))
     return counts, [orjson.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_bytes().splitlines()]
 
 
@@ -68,21 +72,50 @@ def test_a_dataset_in_parquet_is_an_input_too(tmp_path):
         }
     )
     pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
-    counts = asyncio.run(verify_file(tmp_path / "rows.parquet", tmp_path / "v.jsonl", SETTINGS))
+    counts = asyncio.run(_judged(tmp_path / "rows.parquet", tmp_path / "v.jsonl", SETTINGS))
     assert counts["pass"] == 1
 
 
 def test_an_input_that_is_none_leaves_no_output(tmp_path):
     with pytest.raises(FileNotFoundError):
-        asyncio.run(verify_file(tmp_path / "missing.jsonl", tmp_path / "v.jsonl", SETTINGS))
+        asyncio.run(_judged(tmp_path / "missing.jsonl", tmp_path / "v.jsonl", SETTINGS))
     (tmp_path / "rows.json").write_text("{}")
     with pytest.raises(ValueError, match="expected an array"):
-        asyncio.run(verify_file(tmp_path / "rows.json", tmp_path / "v.jsonl", SETTINGS))
+        asyncio.run(_judged(tmp_path / "rows.json", tmp_path / "v.jsonl", SETTINGS))
     assert not (tmp_path / "v.jsonl").exists()
 
 
 def test_an_empty_input_makes_an_empty_output(tmp_path):
     (tmp_path / "rows.jsonl").write_text("")
-    counts = asyncio.run(verify_file(tmp_path / "rows.jsonl", tmp_path / "v.jsonl", SETTINGS))
+    counts = asyncio.run(_judged(tmp_path / "rows.jsonl", tmp_path / "v.jsonl", SETTINGS))
     assert counts["rows"] == 0
     assert (tmp_path / "v.jsonl").read_text() == ""
+
+
+TURNS = [
+    {"from": "human", "value": "Earlier?"},
+    {"from": "assistant", "value": "Yes."},
+    {"from": "human", "value": "Which? A) 3 B) 4"},
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome"),
+    [
+        ({"conversations": [*TURNS, {"from": "gpt", "value": r"\boxed{4}"}], "ground_truth": "B"}, "pass"),
+        ({"conversations": [*TURNS, {"from": "assistant", "value": "4", "info": {"ground_truth": "4"}}]}, "pass"),
+        ({"conversations": [*TURNS, {"from": "gpt", "value": "4", "info": {"ground_truth": "5"}}]}, "fail"),
+        ({"messages": [{"role": "assistant", "content": "4"}], "ground_truth": 4}, "pass"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}], "response": "4", "ground_truth": 4}, "pass"),
+        ({"messages": [{"role": "assistant", "content": ""}], "ground_truth": 4}, "fail"),
+        ({"messages": [{"role": "user", "content": "4"}], "ground_truth": 4}, "unreadable"),
+        ({"conversations": TURNS, "ground_truth": "4"}, "unreadable"),
+        ({"conversations": [], "ground_truth": "4"}, "unreadable"),
+        ({"conversations": [{"from": "robot", "value": "4"}], "ground_truth": "4"}, "unreadable"),
+        ({"conversations": "4", "ground_truth": "4"}, "unreadable"),
+        ({"messages": [{"role": "assistant", "content": "4"}], "response": 4, "ground_truth": "4"}, "unreadable"),
+    ],
+)  # fmt: skip
+def test_a_conversation_ends_with_its_response(tmp_path, row, outcome):
+    counts, _ = _verify(tmp_path, [{"category": "math", **row}])
+    assert counts[outcome] == 1

@@ -1,6 +1,12 @@
 import pytest
 
-from reasonmill.verify.settings import JudgeSettings, SandboxSettings, VerifySettings
+from reasonmill.verify.settings import (
+    InstructionSettings,
+    JudgeSettings,
+    PuzzleSettings,
+    SandboxSettings,
+    VerifySettings,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +27,13 @@ from reasonmill.verify.settings import JudgeSettings, SandboxSettings, VerifySet
     ],
 )
 def test_a_senseless_setting_is_refused_by_name_and_value(settings, field, value):
+    with pytest.raises(ValueError, match=f"{field}: {value}"):
+        settings(**{field: value})
+
+
+@pytest.mark.parametrize("settings", [InstructionSettings, PuzzleSettings])
+@pytest.mark.parametrize(("field", "value"), [("workers", -1), ("limit_s", 0.0), ("memory_mib", 1), ("recycle_mib", 0)])
+def test_a_senseless_setting_of_a_checker_is_refused(settings, field, value):
     with pytest.raises(ValueError, match=f"{field}: {value}"):
         settings(**{field: value})
 

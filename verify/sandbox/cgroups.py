@@ -3,12 +3,14 @@
 """
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _PREFIX = "reasonmill-"
 _OWN_LEAF = f"{_PREFIX}own"  # version 2: where this process moves to, since a group with limited children holds none
+_OOM_KILL = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
 _MEMORY_FILES = ("memory.max", "memory.limit_in_bytes")  # of version 2 and 1
 
 
@@ -26,6 +28,8 @@ class Cgroup:
     def __init__(self, folders: tuple[Path, ...], memory_bytes: int) -> None:
         self._folders = folders
         self._memory_bytes = memory_bytes
+        self._events_fd: int | None = None  # kept open: it is read after every job
+        self._kills = 0
 
     def add(self, pid: int) -> None:
         """Move a process, and what it will start, into the group."""
@@ -43,18 +47,28 @@ class Cgroup:
                     (folder / name).write_text(str(memory_bytes))
         self._memory_bytes = memory_bytes
 
-    def memory_kills(self) -> int:
-        """How often the kernel killed for want of memory so far; 0 where it does not tell."""
+    def new_memory_kills(self) -> int:
+        """How often the kernel killed for want of memory since this was last asked; 0 where it does not tell."""
+        if self._events_fd is None:
+            self._events_fd = self._open_events()
+        if self._events_fd < 0:
+            return 0
+        found = _OOM_KILL.search(os.pread(self._events_fd, 4096, 0))
+        kills, self._kills = self._kills, int(found[1]) if found else self._kills
+        return self._kills - kills
+
+    def _open_events(self) -> int:
         for folder in self._folders:
-            for name, key in (("memory.events", "oom_kill"), ("memory.oom_control", "oom_kill")):
+            for name in ("memory.events", "memory.oom_control"):  # of version 2 and 1
                 with suppress(OSError):
-                    for line in (folder / name).read_text().splitlines():
-                        if line.split()[0] == key:
-                            return int(line.split()[1])
-        return 0
+                    return os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC)
+        return -1
 
     def remove(self) -> None:
         """Remove the group; its processes must be gone."""
+        if self._events_fd is not None and self._events_fd >= 0:
+            os.close(self._events_fd)
+        self._events_fd = -1
         for folder in self._folders:
             with suppress(OSError):
                 folder.rmdir()

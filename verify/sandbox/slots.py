@@ -13,6 +13,7 @@ from typing import Any
 from reasonmill.verify.child import Child, ChildDied
 from reasonmill.verify.sandbox.bubblewrap import Mode, slot_command
 from reasonmill.verify.sandbox.cgroups import Cgroup, descendants, make_cgroup, remove_leftovers
+from reasonmill.verify.sandbox.inside.seccomp import unknown_processor
 from reasonmill.verify.sandbox.inside.watch import MAX_WALL_STRETCH
 from reasonmill.verify.settings import SandboxSettings
 
@@ -50,17 +51,18 @@ class Slot:
         """
         if self._cgroup is not None:
             self._cgroup.limit_memory(int(job["limits"]["memory_bytes"]) + _SLOT_OVERHEAD_BYTES)
-        kills = self._cgroup.memory_kills() if self._cgroup else 0
         limits = {**job["limits"], "guard": self._cgroup is None}
         outcome = await self._child.ask(
             {**job, "limits": limits},
             deadline_s=MAX_WALL_STRETCH * limits["wall_s"] + GRACE_S,
             attached=attached,
         )
+        outcome = {"stdout": "", "stderr": "", "events": "", **outcome}
         outcome["out_of_memory"] = outcome["over_memory"] or (
-            self._cgroup is not None and self._cgroup.memory_kills() > kills
+            self._cgroup is not None and self._cgroup.new_memory_kills() > 0
         )
-        await self._child.settle(deadline_s=CLEAN_LIMIT_S)
+        if not outcome["clean"]:
+            await self._child.settle(deadline_s=CLEAN_LIMIT_S)
         return outcome
 
     async def close(self) -> None:
@@ -80,6 +82,7 @@ class SlotPool:
         self._numbers = list(range(settings.num_slots))[::-1]  # of slots that are not running
         self._free: list[tuple[int, Slot]] = []
         self._running: dict[int, Slot] = {}
+        self._burying: set[asyncio.Task[None]] = set()
         self._mode: Mode | None = None
         self._choosing = asyncio.Lock()
         self.missing: str | None = _missing_parts()
@@ -97,7 +100,10 @@ class SlotPool:
             try:
                 yield slot
             except BaseException:
-                await asyncio.shield(self._bury(number))
+                burying = asyncio.create_task(self._bury(number))
+                self._burying.add(burying)
+                burying.add_done_callback(self._burying.discard)
+                await asyncio.shield(burying)  # a second cancellation leaves it to `close`
                 raise
             if slot.alive:
                 self._free.append((number, slot))
@@ -186,6 +192,8 @@ class SlotPool:
 
     async def close(self) -> None:
         """Kill all slots."""
+        while self._burying:
+            await asyncio.wait(self._burying)
         self._free.clear()
         for number in list(self._running):
             await self._bury(number)
@@ -199,6 +207,8 @@ def usable_modes() -> tuple[Mode, ...]:
 def _missing_parts() -> str | None:
     if sys.platform != "linux":
         return f"bubblewrap needs Linux, this is {sys.platform}"
+    if (unknown := unknown_processor()) is not None:
+        return unknown
     if shutil.which("bwrap") is None:
         return "bwrap is not installed (Debian and Ubuntu: apt-get install bubblewrap)"
     return None

@@ -4,12 +4,16 @@ output and expected output as testlib's are, or a function `check(input, output,
 
 import os
 import sys
-from pathlib import Path
 
 from reasonmill.verify.sandbox.inside import prelude
 from reasonmill.verify.sandbox.inside.assertions import describe, silence
 
 ACCEPTED, REJECTED, FAILED = 0, 1, 3  # as testlib's checkers end; 2 is its code for an output of the wrong form
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return stream.read()
 
 
 def run_checker(source: str, first_fd: int) -> int:
@@ -23,7 +27,7 @@ def run_checker(source: str, first_fd: int) -> int:
         check = module.__dict__.get("check")
         if not callable(check):
             return ACCEPTED  # a program that ended by itself
-        texts = [Path(path).read_text(encoding="utf-8", errors="replace") for path in paths]
+        texts = [_text(path) for path in paths]
         return ACCEPTED if check(*texts) else REJECTED
     except SystemExit as leave:
         if leave.code is None or isinstance(leave.code, int):

@@ -1,10 +1,11 @@
-"""A filter on the system calls of a job, below its namespaces: what no solution needs and what kernels are attacked
-through is refused. Made once, taken up by each job in one call; it holds for everything that the job starts.
+"""Filters on the system calls of a job, below its namespaces: what no solution needs and what kernels are attacked
+through is refused. The zygote takes up all that it does not need itself, and every job inherits it for nothing; what
+the zygote needs for a job is refused by a second, short filter that the job takes up.
 """
 
 import ctypes
 import errno
-import platform
+import os
 import struct
 
 _PR_SET_SECCOMP = 22
@@ -45,17 +46,34 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "settimeofday": (164, 170), "clock_settime": (227, 112), "clock_adjtime": (305, 266), "adjtimex": (159, 171),
     "sethostname": (170, 161), "setdomainname": (171, 162),
 }  # fmt: skip
-# machine: AUDIT_ARCH, column above, and the numbers of clone, clone3, socket, ioctl
-_MACHINES = {"x86_64": (0xC000003E, 0, 56, 435, 41, 16), "aarch64": (0xC00000B7, 1, 220, 435, 198, 29)}
+_NEEDED_FOR_A_JOB = ("unshare", "memfd_create")  # by the zygote
+# machine: AUDIT_ARCH, column above, and the numbers of clone, clone3, socket, ioctl. Processors that came after arm64
+# have its numbers (asm-generic/unistd.h).
+_MACHINES = {
+    "x86_64": (0xC000003E, 0, 56, 435, 41, 16),
+    "aarch64": (0xC00000B7, 1, 220, 435, 198, 29),
+    "riscv64": (0xC00000F3, 1, 220, 435, 198, 29),
+    "loongarch64": (0xC0000102, 1, 220, 435, 198, 29),
+}
+PROCESSORS = tuple(_MACHINES)
 
 
-def make_filter() -> bytes | None:
-    """The filter for this machine; None for a processor whose numbers are not known."""
-    if platform.machine() not in _MACHINES:
-        return None
-    architecture, column, clone, clone3, socket, ioctl = _MACHINES[platform.machine()]
+def unknown_processor() -> str | None:
+    """Why there is no filter for this machine; None where there is one."""
+    machine = os.uname().machine
+    return None if machine in _MACHINES else f"no filter of system calls is known for the processor {machine}"
+
+
+def make_filters() -> tuple[bytes, bytes]:
+    """The filters of the zygote and of its jobs. Raises KeyError for a processor whose numbers are not known."""
+    architecture, column, clone, clone3, socket, ioctl = _MACHINES[os.uname().machine]
     refuse = _return(_ERRNO | errno.EPERM)
-    program = [
+
+    def refused(names: list[str]) -> list[bytes]:
+        numbers = [number for name in names if (number := _REFUSED[name][column]) is not None]
+        return [part for number in numbers for part in (_jump(_JUMP_EQUAL, number, 0, 1), refuse)]
+
+    inherited = [
         _load(_ARCHITECTURE),
         _jump(_JUMP_EQUAL, architecture, 1, 0),
         _return(_KILL_PROCESS),
@@ -67,11 +85,11 @@ def make_filter() -> bytes | None:
         *_when(clone, 0, [_jump(_JUMP_ANY_BIT, _CLONE_NEW, 0, 1), refuse]),
         *_when(socket, 0, [_jump(_JUMP_EQUAL, _AF_UNIX, 1, 0), refuse]),
         *_when(ioctl, 1, [_jump(_JUMP_EQUAL, _TIOCSTI, 1, 0), _jump(_JUMP_EQUAL, _TIOCLINUX, 0, 1), refuse]),
+        *refused([name for name in _REFUSED if name not in _NEEDED_FOR_A_JOB]),
+        _return(_ALLOW),
     ]
-    for numbers in _REFUSED.values():
-        if (number := numbers[column]) is not None:
-            program += [_jump(_JUMP_EQUAL, number, 0, 1), refuse]
-    return b"".join([*program, _return(_ALLOW)])
+    own = [_load(_NUMBER), *refused(list(_NEEDED_FOR_A_JOB)), _return(_ALLOW)]
+    return b"".join(inherited), b"".join(own)
 
 
 def _when(number: int, argument: int, then: list[bytes]) -> list[bytes]:

@@ -8,7 +8,6 @@ import select
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -20,7 +19,7 @@ _MAX_FILES = 10_000  # of a job; each takes a kilobyte of the kernel's memory, w
 MAX_WALL_STRETCH = 4.0  # of the wall limit, however busy the machine is
 
 
-def watch(pids: list[int], limits: dict[str, Any], scratch: Path) -> dict[str, Any]:
+def watch(pids: list[int], limits: dict[str, Any], scratch: str) -> dict[str, Any]:
     """Wait until the first of the processes ends or the job has used up a limit, then kill all of it. The outcome is
     that of the process that ended first, of the first one where none had.
     """
@@ -34,12 +33,13 @@ def watch(pids: list[int], limits: dict[str, Any], scratch: Path) -> dict[str, A
         over, pause = _look(started, limits, scratch)
         if over:
             break
-    ended = [pid for pidfd, pid in pidfds.items() if _ready(pidfd)]
+    ended = {fd for fd, _ in poll.poll(0)}
+    first = next((pid for pidfd, pid in pidfds.items() if pidfd in ended), pids[0])
     for pidfd in pidfds:
         os.close(pidfd)
     kill_all()
     statuses, cpu_s = _reap()
-    code = os.waitstatus_to_exitcode(statuses[(ended or pids)[0]])
+    code = os.waitstatus_to_exitcode(statuses[first])
     return {
         "exit": code if code >= 0 else None,
         "signal": -code if code < 0 else None,
@@ -53,13 +53,7 @@ def watch(pids: list[int], limits: dict[str, Any], scratch: Path) -> dict[str, A
     }
 
 
-def _ready(pidfd: int) -> bool:
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _look(started: float, limits: dict[str, Any], scratch: Path) -> tuple[str | None, float]:
+def _look(started: float, limits: dict[str, Any], scratch: str) -> tuple[str | None, float]:
     """The limit that is used up, or None; and seconds until the next look."""
     cpu_s, resident_bytes, num_tasks = 0.0, 0, 0
     own_bytes = _resident_bytes(_stat("self"))
@@ -89,18 +83,27 @@ def _look(started: float, limits: dict[str, Any], scratch: Path) -> tuple[str | 
 
 
 def _others() -> Iterator[str]:
-    return (name for name in os.listdir("/proc") if name.isdigit() and name != "1")  # noqa: PTH208  # a third of the time
+    return (name for name in os.listdir("/proc") if name.isdigit() and name != "1")
 
 
-def _stat(pid: str) -> list[str]:
+def _stat(pid: str) -> list[bytes]:
     """Fields of /proc/PID/stat from the third on; none where the process is gone."""
     try:
-        return Path("/proc", pid, "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
         return []
 
 
-def _resident_bytes(fields: list[str]) -> int:
+def _read(path: str) -> bytes:
+    """The content of a small file of the kernel."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(fd, 4096)
+    finally:
+        os.close(fd)
+
+
+def _resident_bytes(fields: list[bytes]) -> int:
     return int(fields[21]) * _PAGE_BYTES if fields else 0
 
 
@@ -109,7 +112,7 @@ def _waited_s() -> float:
     waited_ns = 0
     for pid in _others():
         try:
-            waited_ns += int(Path("/proc", pid, "schedstat").read_text().split()[1])
+            waited_ns += int(_read(f"/proc/{pid}/schedstat").split()[1])
         except (OSError, IndexError, ValueError):
             continue
     return waited_ns / 1e9

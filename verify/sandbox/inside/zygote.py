@@ -1,33 +1,35 @@
 """Process 1 of a sandbox slot: forks one confined job at a time, watches it, and leaves nothing of it behind.
 
 A message is JSON with an 8-byte length in front, followed by the raw bytes that it announces under `attached`. When the
-answer is written, no process of the job is alive; a second message says that its files are gone too. Attached bytes go
-from the pipe to a file and back without a stay in this process: what a later fork inherits has never seen them.
+answer is written, no process of the job is alive; `clean` in it says whether its files are gone too, else a second
+message does. Attached bytes go from the pipe to a file and back without a stay in this process: what a later fork
+inherits has never seen them.
+
+Whatever a fork and this process write to while both live is copied, a page at a time: most of what a job costs. So
+what runs for every job is plain, and what can be worked out once is.
 """
 
+import _signal  # type: ignore[import-not-found]
 import gc
 import json
 import mmap
 import os
-import shutil
-import signal
-import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from reasonmill.verify.sandbox.inside import assertions, checker, confine, prelude, seccomp, solution
 from reasonmill.verify.sandbox.inside.watch import watch
 
-SCRATCH = Path("/tmp")
-JOB_FOLDER = SCRATCH / "job"
-BINARY = SCRATCH / "program"
+SCRATCH = "/tmp"
+JOB_FOLDER = f"{SCRATCH}/job"
+BINARY = f"{SCRATCH}/program"
 _STDERR_BYTES = 4096
 _FAILED_TO_CONFINE = 121
-_IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_IGNORED_SIGNALS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 _FIRST_OWN_FD = 3  # of a job: above its standard streams
+_WITH_STDOUT = ("program", "execute", "compile")  # kinds of jobs; the others tell events
+_WITH_EVENTS = ("calls", "assertions")
 
 
 class Zygote:
@@ -37,18 +39,25 @@ class Zygote:
         self._requests_fd = requests_fd
         self._answers_fd = answers_fd
         self._uids = uids
-        program = seccomp.make_filter()
-        self._filter = None if program is None else seccomp.Filter(program)
+        inherited, own = map(seccomp.Filter, seccomp.make_filters())
+        inherited.take_up()
+        self._filter = own
+        self._decode = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+        self._limits: dict[tuple[float, ...], confine.Limits] = {}
+        self._has_binary = False
 
     def serve(self) -> None:
         """Until the pipe ends."""
-        self._answer({"ready": True, "filter": self._filter is not None}, {})
+        self._answer({"ready": True}, ())
         while (request := self._request()) is not None:
-            if request["kind"] not in ("execute", "checker"):
-                BINARY.unlink(missing_ok=True)
-            self._run(request)
-            self._clean()
-            self._answer({"clean": True}, {})
+            kind = request["kind"]
+            if self._has_binary and kind not in ("execute", "checker"):
+                self._has_binary = False
+                self._clean()
+            clean = self._run(request, kind)
+            if not clean:
+                self._clean()
+                self._answer({"clean": True}, ())
 
     # ---- messages
 
@@ -59,18 +68,19 @@ class Zygote:
         body = self._read(int.from_bytes(header, "little"))
         if body is None:
             return None
-        request: dict[str, Any] = json.loads(body)
-        request["files"] = {name: self._received_file(size) for name, size in request.get("attached", {}).items()}
+        request: dict[str, Any] = self._decode(body.decode("ascii"), 0)[0]
+        attached = request.get("attached")
+        request["files"] = {name: self._received_file(size) for name, size in attached.items()} if attached else {}
         return request
 
     def _read(self, size: int) -> bytes | None:
-        parts = bytearray()
-        while len(parts) < size:
+        parts = os.read(self._requests_fd, size)
+        while 0 < len(parts) < size:
             part = os.read(self._requests_fd, size - len(parts))
             if not part:
                 return None
             parts += part
-        return bytes(parts)
+        return parts or None
 
     def _received_file(self, size: int) -> int:
         """The next bytes of the pipe as a file."""
@@ -83,75 +93,77 @@ class Zygote:
                     at += count
         return fd
 
-    def _answer(self, message: dict[str, Any], files: dict[str, tuple[int, int, int]]) -> None:
-        """Send the message and, behind it, count bytes from offset on of each file."""
-        body = json.dumps({**message, "attached": {name: count for name, (_, _, count) in files.items()}}).encode(
-            "ascii"
-        )
-        view = memoryview(len(body).to_bytes(8, "little") + body)
-        while view:
-            view = view[os.write(self._answers_fd, view) :]
-        for fd, offset, count in files.values():
-            sent = 0
-            while sent < count:
-                sent += os.sendfile(self._answers_fd, fd, offset + sent, count - sent)
+    def _answer(self, message: dict[str, Any], ends: tuple[tuple[str, int, int, int], ...]) -> None:
+        """Send the message and, behind it, of each (name, file, offset, count) as many bytes from the offset on."""
+        if ends:
+            message["attached"] = {name: count for name, _, _, count in ends}
+        body = solution.to_json(message).encode("ascii")
+        content = len(body).to_bytes(8, "little") + body
+        while (written := os.write(self._answers_fd, content)) < len(content):
+            content = content[written:]
+        for _, fd, offset, count in ends:
+            while count:
+                sent = os.sendfile(self._answers_fd, fd, offset, count)
+                offset, count = offset + sent, count - sent
 
     # ---- jobs
 
-    def _run(self, request: dict[str, Any]) -> None:
-        JOB_FOLDER.mkdir(mode=0o700)
+    def _run(self, request: dict[str, Any], kind: str) -> bool:
+        """Run a job and answer; whether its files are gone."""
+        os.mkdir(JOB_FOLDER, 0o700)
         if self._uids is not None:
             os.chown(JOB_FOLDER, self._uids[0], self._uids[0])
         limits, attached = request["limits"], request["files"]
-        outputs = {name: os.memfd_create(name) for name in ("stdout", "stderr", "events")}
-        talks = request["kind"] in ("program", "execute", "compile")
-        streams = [attached.get("stdin", 0), outputs["stdout"] if talks else 0, outputs["stderr"]]
-        if request["kind"] == "assertions":
-            pids = self._fork_pair(request, streams, outputs["events"])
+        stderr = os.memfd_create("stderr")
+        stdout = os.memfd_create("stdout") if kind in _WITH_STDOUT else 0
+        events = os.memfd_create("events") if kind in _WITH_EVENTS else 0
+        streams = [attached.get("stdin", 0), stdout, stderr]
+        if kind == "assertions":
+            pids = self._fork_pair(request, streams, events)
         else:
-            kept = [*streams, *self._further(request, outputs)]
-            pids = [self._fork(lambda: _main(request), kept, limits, tests=False, exec_follows=_execs(request))]
+            kept = streams
+            if kind == "calls":
+                kept = [*streams, events]
+            elif kind == "checker":
+                kept = [*streams, attached["input"], attached["output"], attached["expected"]]
+            execs = kind in ("compile", "execute")
+            pids = [self._fork(_main, request, kept, limits, tests=False, exec_follows=execs)]
         outcome = watch(pids, limits, SCRATCH)
-        sizes = {name: os.fstat(fd).st_size for name, fd in outputs.items()}
-        outcome["output_full"] = max(sizes["stdout"], sizes["events"]) >= limits["file_bytes"]
-        if request["kind"] == "compile" and outcome["exit"] == 0:
-            (JOB_FOLDER / "program").rename(BINARY)
-            BINARY.chmod(0o755)
-        most = {"stdout": limits["file_bytes"], "events": limits["file_bytes"], "stderr": _STDERR_BYTES}
-        ends = {
-            name: (fd, max(0, sizes[name] - most[name]), min(sizes[name], most[name])) for name, fd in outputs.items()
-        }
-        self._answer(outcome, ends)
-        for fd in (*outputs.values(), *attached.values()):
-            os.close(fd)
-
-    @staticmethod
-    def _further(request: dict[str, Any], outputs: dict[str, int]) -> list[int]:
-        """Descriptors that a job has beyond its standard streams."""
-        match request["kind"]:
-            case "calls":
-                return [outputs["events"]]
-            case "checker":
-                return [request["files"][name] for name in ("input", "output", "expected")]
-        return []
+        ends = [_end("stderr", stderr, _STDERR_BYTES)]
+        size = 0
+        for name, fd in (("stdout", stdout), ("events", events)):
+            if fd:
+                size = os.stat(fd).st_size
+                ends.append(_end(name, fd, limits["file_bytes"]))
+        outcome["output_full"] = size >= limits["file_bytes"]
+        if kind == "compile" and outcome["exit"] == 0:
+            os.rename(f"{JOB_FOLDER}/program", BINARY)
+            os.chmod(BINARY, 0o755)
+            self._has_binary = True
+        outcome["clean"] = clean = self._is_clean()
+        self._answer(outcome, tuple(end for end in ends if end[3]))
+        for fd in (stderr, stdout, events, *attached.values()):
+            if fd:
+                os.close(fd)
+        return clean
 
     def _fork_pair(self, request: dict[str, Any], streams: list[int], events_fd: int) -> list[int]:
         """A solution and its tests, at the two ends of a socket; the tests' process alone can write events."""
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            limits, tests_fd = request["limits"], request["files"]["tests"]
-            first = self._fork(
-                lambda: solution.run_solution(request["source"], _FIRST_OWN_FD),
-                [*streams, ours.fileno()],
-                limits,
-                tests=False,
-            )
-            second = self._fork(_run_tests, [0, 0, 0, theirs.fileno(), events_fd, tests_fd], limits, tests=True)
+        import _socket  # `socket` would make its enums; calls alone need neither
+
+        ours, theirs = _socket.socketpair()
+        limits, tests_fd = request["limits"], request["files"]["tests"]
+        first = self._fork(_run_solution, request, [*streams, ours.fileno()], limits, tests=False)
+        kept = [0, 0, 0, theirs.fileno(), events_fd, tests_fd]
+        second = self._fork(_run_tests, request, kept, limits, tests=True)
+        ours.close()
+        theirs.close()
         return [first, second]
 
     def _fork(
         self,
-        body: Callable[[], int],
+        body: Callable[[dict[str, Any]], int],
+        request: dict[str, Any],
         kept: list[int],
         limits: dict[str, Any],
         *,
@@ -159,14 +171,18 @@ class Zygote:
         exec_follows: bool = False,
     ) -> int:
         """Start a process that is confined, keeps these descriptors as 0, 1, 2 …, and ends with the body's status."""
+        key = (*limits.values(), exec_follows)
+        bounds = self._limits.get(key)
+        if bounds is None:
+            bounds = self._limits[key] = confine.resource_limits(limits, exec_follows=exec_follows)
         pid = confine.fork()
         if pid:
             return pid
         status = _FAILED_TO_CONFINE
         try:
-            os.setsid()
+            os.setpgid(0, 0)
             for ignored in _IGNORED_SIGNALS:
-                signal.signal(ignored, signal.SIG_DFL)
+                _signal.signal(ignored, _signal.SIG_DFL)
             os.chdir("/" if tests else JOB_FOLDER)
             for number, fd in enumerate(kept):
                 os.dup2(fd, number)
@@ -175,36 +191,46 @@ class Zygote:
                 confine.become_job_user(self._uids[tests], visible=not tests)
             else:
                 confine.continue_in_own_namespaces(visible=not tests)
-            confine.limit_resources(limits, exec_follows=exec_follows)
-            if self._filter is not None:
-                self._filter.take_up()
-            status = body()
+            confine.limit_resources(bounds, exec_follows=exec_follows)
+            self._filter.take_up()
+            status = body(request)
         except BaseException as error:  # noqa: BLE001  # the fork must not return into the zygote's loop
             os.write(2, f"{type(error).__name__}: {error}"[:500].encode("utf-8", "replace"))
         finally:
             os._exit(status)
 
+    def _is_clean(self) -> bool:
+        """Whether nothing of the job is left but its empty folder, which is removed: so most jobs leave it."""
+        try:
+            os.rmdir(JOB_FOLDER)
+        except OSError:
+            return False
+        return len(os.listdir(SCRATCH)) == self._has_binary
+
     def _clean(self) -> None:
         """Remove the job's files. What resists ends the slot: the parent starts a fresh one."""
-        with suppress(OSError):
-            JOB_FOLDER.rmdir()  # most jobs leave it empty
-        for name in os.listdir(SCRATCH):  # noqa: PTH208  # of no cost where nothing is left
-            path = SCRATCH / name
-            if path == BINARY:
+        import shutil
+
+        for name in os.listdir(SCRATCH):
+            path = f"{SCRATCH}/{name}"
+            if path == BINARY and self._has_binary:
                 continue
-            if path.is_dir() and not path.is_symlink():
+            if os.path.isdir(path) and not os.path.islink(path):
                 try:
                     shutil.rmtree(path)
                 except PermissionError:  # not root, and the job closed its folders
                     for folder, _, _ in os.walk(path):
-                        Path(folder).chmod(0o700)
+                        os.chmod(folder, 0o700)
                     shutil.rmtree(path)
             else:
-                path.unlink()
+                os.unlink(path)
 
 
-def _execs(request: dict[str, Any]) -> bool:
-    return request["kind"] in ("compile", "execute")
+def _end(name: str, fd: int, most: int) -> tuple[str, int, int, int]:
+    """The last bytes of a file, as `_answer` takes them."""
+    size = os.stat(fd).st_size
+    count = min(size, most)
+    return name, fd, size - count, count
 
 
 def _main(request: dict[str, Any]) -> int:
@@ -216,7 +242,8 @@ def _main(request: dict[str, Any]) -> int:
         case "checker":
             return checker.run_checker(request["source"], _FIRST_OWN_FD)
         case "compile":
-            Path("program.cpp").write_text(request["source"], encoding="utf-8", errors="replace")
+            with open("program.cpp", "w", encoding="utf-8", errors="replace") as file:
+                file.write(request["source"])
             os.execv(request["command"][0], request["command"])
         case "execute":
             os.execv(BINARY, ["program"])
@@ -225,7 +252,11 @@ def _main(request: dict[str, Any]) -> int:
     return _FAILED_TO_CONFINE
 
 
-def _run_tests() -> int:
+def _run_solution(request: dict[str, Any]) -> int:
+    return solution.run_solution(request["source"], _FIRST_OWN_FD)
+
+
+def _run_tests(_request: dict[str, Any]) -> int:
     solution_fd, events_fd, tests_fd = range(_FIRST_OWN_FD, _FIRST_OWN_FD + 3)
     tests = json.loads(os.pread(tests_fd, os.fstat(tests_fd).st_size, 0))
     assertions.silence()
@@ -235,7 +266,7 @@ def _run_tests() -> int:
 def main() -> None:
     """Take over the standard streams, then serve."""
     for ignored in _IGNORED_SIGNALS:
-        signal.signal(ignored, signal.SIG_IGN)
+        _signal.signal(ignored, _signal.SIG_IGN)
     requests_fd, answers_fd = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
@@ -243,6 +274,8 @@ def main() -> None:
     os.close(nowhere)
     uids = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else None
     confine.set_dumpable(False)
+    if uids is not None:
+        confine.prepare_root()
     prelude.load()
     assertions.prepare_silence()
     gc.collect()
