@@ -1,6 +1,7 @@
 """Settings of packing, checked once on construction."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 _MAX_CAPACITY = 2**31 - 1  # lengths and offsets inside a row are int32
 
@@ -9,6 +10,7 @@ _MAX_CAPACITY = 2**31 - 1  # lengths and offsets inside a row are int32
 class PackSettings:
     """How accepted samples become rows of tokens (arXiv 2505.14464 section 3.1: 32k rows, longer samples excluded)."""
 
+    kind: Literal["samples", "pairs"] = "samples"  # pairs: a chosen and a rejected answer, for train.preference
     tokenizer: str = ""  # folder of a Hugging Face tokenizer with a chat template; a run needs one
     max_length: int = 32768  # tokens of a row, and of the longest sample kept
     packing: bool = True  # false: a row is one sample, however short; nothing is padded (arXiv 2504.17565 stage II)
@@ -29,6 +31,8 @@ class PackSettings:
         return not self.teachers or teacher in self.teachers
 
     def __post_init__(self) -> None:
+        if self.kind not in ("samples", "pairs"):
+            raise ValueError(f"kind: {self.kind!r} is neither samples nor pairs")
         if not 1 <= self.max_length <= _MAX_CAPACITY:
             raise ValueError(f"max_length: {self.max_length} is outside [1, {_MAX_CAPACITY}]")
         if self.window_documents < 1:
