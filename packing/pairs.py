@@ -63,7 +63,7 @@ def pack_pairs(
     writer = PackedWriter(
         folder,
         max_length=settings.max_length,
-        window_documents=settings.window_documents,
+        window_documents=settings.window,
         min_fill=settings.min_fill,
         max_wait_documents=settings.max_wait_documents,
     )

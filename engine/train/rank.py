@@ -68,7 +68,7 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
     engine, resumed = _engine(module, checkpoints, ranks, settings)
     reader = open_reader(config.packed, settings)
     objective = objective_of(module, engine, reader, config, ranks, first_step=resumed.step, say=_say)
-    if ranks.rank == 0:
+    if ranks.rank == 0 and reader.max_length:
         for line in outlook(settings, tokenizer=config.tokenizer, max_length=reader.max_length, packed=reader):
             _say(line)
     student = _student(engine, reader, objective, settings, model, ranks)

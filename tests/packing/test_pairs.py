@@ -73,3 +73,12 @@ def test_a_set_of_samples_is_not_taken_for_one_of_pairs(tokenizer, tmp_path):
     assert not holds_pairs(tmp_path / "set")
     with pytest.raises(ValueError, match=r"row 0 of .* holds a document that is no pair"):
         PairReader(tmp_path / "set").row(0)
+
+
+def test_unpacked_every_pair_has_a_row_of_its_own(tokenizer, tmp_path):
+    pairs = [Pair(name=f"p{i}", turns=(("user", "?"),), chosen="a" * (i + 1), rejected="b") for i in range(5)]
+    alone = PackSettings(max_length=1000, packing=False)
+    counts = pack_pairs(pairs, tmp_path / "set", tokenizer_dir=tokenizer, settings=alone)
+    reader = PairReader(tmp_path / "set")
+    assert counts.num_rows == 5
+    assert [reader.row_pairs(row) for row in range(5)] == [1] * 5
