@@ -36,12 +36,13 @@ def served_model(name: str | None, settings: EvaluateSettings) -> Model:
     """A model behind the servers of the settings, by its name there; None: the first that they serve. Raises as
     `folder_model`.
     """
-    known = name or settings.base_url[0].partition("://")[2]
+    urls = (settings.base_url,) if isinstance(settings.base_url, str) else settings.base_url
+    known = name or urls[0].partition("://")[2]
     teacher = TeacherSettings(
         name=_slug(known),
         kind="endpoint",
         model=name,
-        base_url=settings.base_url,
+        base_url=urls,
         api_key_env=settings.api_key_env,
         max_num_seqs=settings.max_num_seqs,
     )

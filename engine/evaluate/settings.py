@@ -20,7 +20,7 @@ class EvaluateSettings:
     prompts: str = "plain"  # plain, nac, amt, 1.4m or lev: see prompts.py
     rounds: int = 1  # more: asked again with the last answer (arXiv 2503.19855 section 2)
     break_loops: bool = False  # end an answer that repeats itself before max_tokens: cheaper, and its length is shorter
-    base_url: tuple[str, ...] = ()  # OpenAI-compatible servers of the models, which are then names there
+    base_url: str | tuple[str, ...] = ()  # OpenAI-compatible servers of the models, which are then names there
     api_key_env: str | None = None  # environment variable that holds the servers' key
     max_model_len: int | None = None  # tokens of prompt and answer together; None: the model's own
     max_num_seqs: int = 256  # requests open at once

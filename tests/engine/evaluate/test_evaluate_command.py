@@ -136,6 +136,13 @@ def test_a_mistake_is_one_line_that_names_it(reasonmill, arguments, said):
     assert err.count("\n") == 1
 
 
+def test_one_address_need_be_no_list(reasonmill):
+    command = ("--questions", "sums.jsonl", "--output", "e.json", "--dry-run", "--set")
+    status, out, _ = reasonmill(*command, "base_url=http://127.0.0.1:9/v1")
+    assert status == 0
+    assert "127.0.0.1:9/v1:" in out
+
+
 def test_two_models_of_one_folder_need_names(reasonmill, tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text("{}")
