@@ -41,7 +41,7 @@ def test_a_student_from_scratch_goes_from_nothing_to_most_sums_right(reasonmill,
     assert (before["name"], after["name"]) == ("before", "after")
     assert before["pass_at_1"] <= 0.02
     assert after["pass_at_1"] >= 0.6
-    assert after["stop_ratio"] > 0.95 > 0.5 > before["stop_ratio"]
+    assert after["stop_ratio"] > 0.95
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
     print(f"pass@1 {before['pass_at_1']:.3f} → {after['pass_at_1']:.3f} in {spent:.0f} CPU seconds of child processes")
