@@ -236,15 +236,46 @@ def _add_train(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _add_evaluate(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    from reasonmill.engine.evaluate.presets import PRESETS
+
     command = commands.add_parser(
         "evaluate",
         help="pass@1 of models on held-back questions",
-        description="Samples answers from each model and judges them; writes evaluation.json.",
+        description="Samples answers of each model to each set of questions and judges them; writes evaluation.json, "
+        "its tables as evaluation.md, and the answers to evaluation.answers/, from which the same command goes on.",
     )
-    command.add_argument("--model", nargs="+", required=True, metavar="DIR", help="Hugging Face model folders")
-    command.add_argument("--questions", nargs="+", required=True, metavar="Q", help="queries with answers or tests")
+    command.add_argument(
+        "recipe", nargs="?", metavar="RECIPE.yaml", help="sections evaluate, verify and teachers; these are evaluated"
+    )
+    command.add_argument(
+        "overrides", nargs="*", default=[], metavar="section.key=value", help="replace values of the recipe"
+    )
+    command.add_argument(
+        "--model",
+        nargs="+",
+        default=[],
+        metavar="M",
+        help="FOLDER or NAME=FOLDER of a model, or its name at --base-url",
+    )
+    command.add_argument(
+        "--questions", nargs="+", default=[], metavar="Q", help="questions with answers or tests, FILE or NAME=FILE"
+    )
     command.add_argument("--output", required=True, metavar="evaluation.json")
-    _add_section_settings(command, "evaluate")
+    command.add_argument("--base-url", nargs="+", metavar="URL", help="OpenAI-compatible servers, http://host:8000/v1")
+    command.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the servers' key")
+    command.add_argument("--preset", choices=tuple(PRESETS), help="prompts, sampling and samples as a report has them")
+    command.add_argument("--samples", type=int, metavar="N", help="answers to each question")
+    command.add_argument("--rounds", type=int, metavar="N", help="ask again N - 1 times, with the last answer")
+    command.add_argument("--limit", type=int, metavar="N", help="at most N questions of each set")
+    command.add_argument("--seed", type=int, metavar="N", help="of the sampling (default: the recipe's, else 0)")
+    command.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="use the answers that are on disk (the default), or ask for all of them again",
+    )
+    command.add_argument("--dry-run", action="store_true", help="say what would be asked of whom, and stop")
+    _add_settings(command, "a setting of the section evaluate", dest="settings")
     command.set_defaults(work=verbs.evaluate)
 
 

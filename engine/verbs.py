@@ -24,6 +24,7 @@ from reasonmill.engine.teachers.protocol import TeacherFault
 if TYPE_CHECKING:
     from reasonmill.engine.recipe import Recipe
     from reasonmill.packing.chat import ChatEncoder, Encoded
+    from reasonmill.packing.settings import PackSettings
 
 S = TypeVar("S")
 
@@ -102,6 +103,8 @@ def _run(options: argparse.Namespace, console: Console, *, whole: bool) -> int:
     recipe = load_recipe(options.recipe, [*options.overrides, *limit])
     if not whole:
         recipe = replace(recipe, train=None, evaluate=None)
+    if (recipe.pack and recipe.pack.kind == "pairs") or (recipe.train and recipe.train.preference):
+        raise ValueError("pack.kind, train.preference: a run trains on samples; pairs are for the verbs pack and train")
     if options.dry_run:
         return _print_recipe(recipe)
     run_recipe(recipe, output_dir=options.output_dir, resume=options.resume, console=console)
@@ -195,6 +198,9 @@ def pack(options: argparse.Namespace, console: Console) -> int:
     recipe = _with_folders(load_recipe(options.recipe, options.overrides))
     if recipe.pack is None:
         raise ValueError(f"recipe {options.recipe!r} has no section pack")
+    if recipe.pack.kind == "pairs":
+        _print_counts(console, _pack_pairs(options, recipe.pack))
+        return DONE
     num_ranks = (8, 64) if recipe.train is None else (recipe.train.num_ranks, 8, 64)
     show = _sample_printer(console, options.show)
     if options.dry_run:
@@ -207,6 +213,19 @@ def pack(options: argparse.Namespace, console: Console) -> int:
         figures = pack_files(options.input, folder, recipe.pack, num_ranks=num_ranks, show=show)
     _print_counts(console, figures)
     return DONE
+
+
+def _pack_pairs(options: argparse.Namespace, settings: "PackSettings") -> dict[str, object]:
+    from reasonmill.engine.pack_pairs import pack_pair_files
+
+    if options.show:
+        raise ValueError("--show: pairs cannot be shown")
+    if options.output_dir is None and not options.dry_run:
+        raise ValueError("--output-dir is missing: the folder of the packed rows")
+    folder = None if options.dry_run else _output_dir(options.output_dir)
+    if folder is not None:
+        _keep(options.input, [Path(folder) / "removed.jsonl"])
+    return pack_pair_files(options.input, folder, settings)
 
 
 def _sample_printer(console: Console, number: int) -> Callable[["ChatEncoder", str, "Encoded"], None]:
@@ -257,16 +276,9 @@ def train(options: argparse.Namespace, console: Console) -> int:
 
 def evaluate(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill evaluate`."""
-    from reasonmill.engine.evaluate.files import evaluate_files
-    from reasonmill.engine.evaluate.settings import EvaluateSettings
-    from reasonmill.engine.flow.inputs import resolve_model
+    from reasonmill.engine.evaluate.command import run as run_evaluate
 
-    settings = _settings(EvaluateSettings, options.overrides)
-    _keep(options.questions, [options.output])
-    models = [resolve_model(name) for name in options.model]
-    for result in asyncio.run(evaluate_files(models, options.questions, options.output, settings)):
-        rate = "could not be checked" if result.pass_at_1 is None else f"{100 * result.pass_at_1:.1f} %"
-        console.print(f"{result.name}: pass@1 {rate}", highlight=False)
+    run_evaluate(options, console)
     return DONE
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 _MAX_CAPACITY = 2**31 - 1  # lengths and offsets inside a row are int32
 
@@ -10,6 +11,7 @@ _MAX_CAPACITY = 2**31 - 1  # lengths and offsets inside a row are int32
 class PackSettings:
     """How accepted samples become rows of tokens (arXiv 2505.14464 section 3.1: 32k rows, longer samples excluded)."""
 
+    kind: Literal["samples", "pairs"] = "samples"  # pairs: a chosen and a rejected answer, for train.preference
     tokenizer: str = ""  # folder of a Hugging Face tokenizer with a chat template; a run needs one
     date: str = ""  # day that a chat template is told which asks for it, YYYY-MM-DD; empty: that of the packing
     max_length: int = 32768  # tokens of a row, and of the longest sample kept
@@ -33,6 +35,8 @@ class PackSettings:
     def __post_init__(self) -> None:
         if self.date and not _is_day(self.date):
             raise ValueError(f"date: {self.date!r} is no day as 2025-05-31 is")
+        if self.kind not in ("samples", "pairs"):
+            raise ValueError(f"kind: {self.kind!r} is neither samples nor pairs")
         if not 1 <= self.max_length <= _MAX_CAPACITY:
             raise ValueError(f"max_length: {self.max_length} is outside [1, {_MAX_CAPACITY}]")
         if self.window_documents < 1:

@@ -13,6 +13,10 @@ REASONING_SYSTEM_PROMPT = (
     "<answer> </answer> tags, respectively, i.e., <think> reasoning process here </think> <answer> answer here "
     "</answer>."
 )
+# arXiv 2503.19633 table 1: the same, naming the opening tags alone
+_OPENING_TAGS_PROMPT = REASONING_SYSTEM_PROMPT.replace(
+    "within <think> </think> and <answer> </answer> tags", "within <think> and <answer> tags"
+)
 # arXiv 2505.14464 section 3.2: AIME2024, AIME2025 and MATH500; LiveCodeBench prompts are left as they are
 NAC_MATH_SUFFIX = "Let’s think step by step and output the final answer within \\box."
 # arXiv 2505.08311 page 10
@@ -35,6 +39,7 @@ PRESETS: Mapping[str, Prompts] = MappingProxyType(
         "plain": Prompts(),
         "nac": Prompts(system_prompt=REASONING_SYSTEM_PROMPT, suffixes={"math": NAC_MATH_SUFFIX}),
         "amt": Prompts(system_prompt=REASONING_SYSTEM_PROMPT, suffixes={"math": AMT_MATH_SUFFIX}),
+        "1.4m": Prompts(system_prompt=_OPENING_TAGS_PROMPT),
         "lev": Prompts(
             system_prompt=REASONING_SYSTEM_PROMPT, suffixes={"math": LEV_MATH_SUFFIX, "code": LEV_CODE_SUFFIX}
         ),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from reasonmill.engine.report.paper_table import as_json
 from reasonmill.engine.report.run_figures import RunFigures
 from reasonmill.engine.report.sections.dataset import NUM_BINS, PAPER_BIN, bin_width
 from reasonmill.engine.store.dataset_figures import DatasetFigures
@@ -70,6 +71,7 @@ def _dataset(figures: DatasetFigures) -> dict[str, Any]:
         "instance_share": {
             c: figures.of(category=c).num / figures.num_samples for c in figures.categories if figures.num_samples
         },
+        "figure_2": as_json(figures),
         "token_share": {teacher: _token_share(figures, teacher) for teacher in figures.teachers},
         "lengths": [
             {"teacher": teacher, "category": category, **_lengths(counts)}

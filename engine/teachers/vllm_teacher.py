@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from reasonmill.engine.teachers.engine import Engine
 from reasonmill.engine.teachers.prompts import with_system_prompt
@@ -28,9 +27,8 @@ class VllmTeacher:
         """Requests that it can usefully hold open at once."""
         return self._settings.max_num_seqs
 
-    def sampled(self, *, temperature: float, top_p: float, max_tokens: int) -> "VllmTeacher":
-        """The same teacher with other sampling, over the same engine."""
-        settings = replace(self._settings, temperature=temperature, top_p=top_p, max_tokens=max_tokens, top_k=0)
+    def asked_as(self, settings: TeacherSettings) -> "VllmTeacher":
+        """Another teacher over the same engine, which asks as `settings` say; these change nothing of the engine."""
         return VllmTeacher(settings, self._engine)
 
     def watch(self, grown: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -10,7 +10,15 @@ from torch import Tensor
 
 from reasonmill.engine.train.loss import IGNORED
 from reasonmill.kernels.attention import documents_of
-from reasonmill.packing.reader import PackedReader
+from reasonmill.packing.reader import PackedRow
+
+
+class Rows(Protocol):
+    """What rows are read from; a PackedReader."""
+
+    def row(self, index: int) -> PackedRow:
+        """One row."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +41,7 @@ class MicroBatch:
 
 
 def micro_batch(
-    reader: PackedReader, rows: Sequence[int], device: torch.device | str = "cpu", *, by_sample: bool = False
+    reader: Rows, rows: Sequence[int], device: torch.device | str = "cpu", *, by_sample: bool = False
 ) -> MicroBatch:
     """The rows' tokens; without rows one token that is no target, so that all ranks make the same calls.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from reasonmill.engine.train.preference_settings import PreferenceSettings
 from reasonmill.engine.train.settings import ModelShape, TrainSettings, ZeroSettings
 
 
@@ -36,6 +37,8 @@ class TrainConfig:
             content: dict[str, Any] = orjson.loads(path.read_bytes())
             settings = dict(content.pop("settings"))
             settings["zero"] = ZeroSettings(**settings["zero"])
+            if settings.get("preference") is not None:
+                settings["preference"] = PreferenceSettings(**settings["preference"])
             if isinstance(settings["model"], dict):
                 settings["model"] = ModelShape(**settings["model"])
             return cls(**content, settings=TrainSettings(**settings))

@@ -10,6 +10,7 @@ from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
 from reasonmill.engine.train.launcher import EXIT_FINISHED, TrainerProcess
 from reasonmill.engine.train.outlook import outlook
+from reasonmill.engine.train.preference_settings import check_rows
 from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.engine.train.status import read_status
 from reasonmill.engine.train.step_log import newest_record
@@ -40,6 +41,7 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
     """
     if not PackedReader(packed).finished:
         raise ValueError(f"--packed {packed!r} holds no finished packed set")
+    check_rows(packed, settings.preference)
     root = Path(output_dir).absolute()
     config = TrainConfig(
         packed=str(Path(packed).absolute()),

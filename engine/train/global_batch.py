@@ -16,7 +16,7 @@ from reasonmill.packing.reader import PackedReader
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GlobalBatch:
     """R rows. `shares` int64[micro-steps, ranks that read, rows]: places among `rows`, -1 for none; `costs` float64[R];
-    `squares` the sum of all documents' squared lengths; the summed loss is divided by `divisor`.
+    `squares` the sum of all documents' squared lengths.
     """
 
     rows: tuple[int, ...]
@@ -25,7 +25,6 @@ class GlobalBatch:
     num_tokens: int
     squares: int
     num_targets: int
-    divisor: int
     ranks_a_row: int
 
     def rows_of(self, rank: int) -> list[list[int]]:
@@ -57,7 +56,6 @@ def global_batch(reader: PackedReader, rows: tuple[int, ...], settings: TrainSet
     tokens = np.array([of_row.sum() for of_row in lengths], np.int64)
     squares = np.array([(of_row * of_row).sum() for of_row in lengths], np.int64)
     costs = cost.of_rows(tokens, squares)
-    num_targets = sum(reader.row_targets(row) for row in rows)
     return GlobalBatch(
         rows=rows,
         shares=share_out(
@@ -69,7 +67,6 @@ def global_batch(reader: PackedReader, rows: tuple[int, ...], settings: TrainSet
         costs=costs,
         num_tokens=int(tokens.sum()),
         squares=int(squares.sum()),
-        num_targets=num_targets,
-        divisor=sum(len(of_row) for of_row in lengths) if settings.loss_weighting == "sample" else num_targets,
+        num_targets=sum(reader.row_targets(row) for row in rows),
         ranks_a_row=settings.sequence_parallel_size,
     )

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from reasonmill.engine.train.batches import MicroBatch, micro_batch
+from reasonmill.engine.train.batches import MicroBatch
 from reasonmill.engine.train.checkpoint import CheckpointFolder
 from reasonmill.engine.train.clock import lockstep_wait
 from reasonmill.engine.train.global_batch import global_batch
 from reasonmill.engine.train.loss import loss_scale
+from reasonmill.engine.train.objective import Objective, Supervised
 from reasonmill.engine.train.rates import Rates
 from reasonmill.engine.train.schedule import Schedule, warmup_steps
 from reasonmill.engine.train.settings import TrainSettings
@@ -56,12 +57,13 @@ class TrainingFault(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Student:
-    """What a step is made with: the engine, the rows, what they cost, and how fast a device could be."""
+    """What a step is made with: the engine, the rows, what they cost, how fast a device could be, what is learnt."""
 
     engine: ZeroEngine
     reader: PackedReader
     cost: RowCost
     rates: Rates
+    objective: Objective | None = None  # None: samples, as the settings weigh them
 
 
 def train(
@@ -125,6 +127,7 @@ def course_of(settings: TrainSettings) -> dict[str, Any]:
         "bf16": settings.bf16,
         "seed": settings.seed,
         "rows_per_step": settings.rows_per_step,
+        "preference": settings.preference and dataclasses.asdict(settings.preference),
         "loss_weighting": settings.loss_weighting,
         "balance_window_rows": settings.balance_window_rows,
     }
@@ -135,32 +138,35 @@ def _step(
 ) -> dict[str, float]:
     engine, began = student.engine, time.perf_counter()
     batch = global_batch(student.reader, rows.rows, settings, student.cost)
-    scale = loss_scale(batch.divisor, ranks.world_size, settings.gradient_accumulation_steps)
+    objective = student.objective or Supervised(student.reader, by_sample=settings.loss_weighting == "sample")
+    divisor = sum(objective.num_units(row) for row in rows.rows)
+    scale = loss_scale(divisor, ranks.world_size, settings.gradient_accumulation_steps)
     rate = _learning_rate(settings, stream, rows.schedule_step)
     engine.set_learning_rate(rate)
     torch.manual_seed(_seed(settings.seed, step, ranks.rank))
     engine.clock.begin()
     losses = []
     for mine in batch.rows_of(ranks.rank):
-        micro = micro_batch(student.reader, mine, ranks.device, by_sample=settings.loss_weighting == "sample")
-        micro = ranks.part(micro)
+        micro = ranks.part(objective.batch(mine, ranks.device))
         engine.clock.lap("data")
         losses.append(engine.micro_step(scale, micro).double())
     grad_norm = engine.grad_norm()
     own = torch.stack(losses).tolist()
     engine.clock.lap("optimizer")
     seconds, waits = engine.clock.read()
-    gathered = np.array(ranks.gather([*own, *waits]))
-    of_ranks, waits_of_ranks = gathered[:, : len(own)], gathered[:, len(own) :]
+    figures = objective.take_figures()
+    gathered = np.array(ranks.gather([*own, *waits, *figures.values()]))
+    of_ranks, waits_of_ranks, sums = np.split(gathered, [len(own), len(own) + len(waits)], axis=1)
     loss = sum(of_ranks.ravel().tolist())
     if not math.isfinite(loss) or not math.isfinite(grad_norm) or grad_norm == 0.0:
         raise TrainingFault(_describe(step, loss, grad_norm, batch.suspects(of_ranks), student.reader))
     step_s = time.perf_counter() - began
     return {
-        "loss": loss / batch.divisor,
+        "loss": loss / divisor,
         "grad_norm": grad_norm,
         "learning_rate": rate,
         "num_targets": batch.num_targets,
+        objective.unit: divisor,
         "num_tokens": batch.num_tokens,
         "epoch": rows.epoch,
         "data_wait_s": seconds["data"],
@@ -169,6 +175,7 @@ def _step(
         "lockstep_wait_planned": batch.planned_wait(),
         **student.rates.of_step(step_s, batch.num_tokens, batch.squares, batch.num_targets),
         **_peak_memory(ranks.device),
+        **{name: float(total) / divisor for name, total in zip(figures, sums.sum(axis=0), strict=True)},
     }
 
 

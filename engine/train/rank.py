@@ -23,6 +23,8 @@ from reasonmill.engine.train.layer_kernels import apply_layer_kernels
 from reasonmill.engine.train.loop import Outcome, Ranks, Student, course_of, train
 from reasonmill.engine.train.loss import StudentLoss
 from reasonmill.engine.train.model import build_model
+from reasonmill.engine.train.objective import Objective
+from reasonmill.engine.train.objectives import loss_module, objective_of, open_reader
 from reasonmill.engine.train.outlook import outlook
 from reasonmill.engine.train.rates import Rates, peak_of
 from reasonmill.engine.train.sequence_parallel import check_heads, my_group, part_of
@@ -62,12 +64,14 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
     if ranks.rank == 0:
         _write_initial(output_dir / "initial", settings, write)
     checkpoints = CheckpointFolder(output_dir / "checkpoints", keep=settings.save_total_limit)
-    engine, resumed = _engine(StudentLoss(model, fused=settings.fused_loss), checkpoints, ranks, settings)
-    reader = PackedReader(config.packed)
+    module = loss_module(model, settings)
+    engine, resumed = _engine(module, checkpoints, ranks, settings)
+    reader = open_reader(config.packed, settings)
+    objective = objective_of(module, engine, reader, config, ranks, first_step=resumed.step, say=_say)
     if ranks.rank == 0 and reader.max_length:
         for line in outlook(settings, tokenizer=config.tokenizer, max_length=reader.max_length, packed=reader):
             _say(line)
-    student = _student(engine, reader, settings, model, ranks)
+    student = _student(engine, reader, objective, settings, model, ranks)
     stream = _stream(student, settings, ranks, resumed, stop_requested)
     gc.freeze()  # what start-up made stays, and is not looked through again
     gc.enable()
@@ -173,7 +177,14 @@ def _check_course(checkpoint: Checkpoint, settings: TrainSettings) -> None:
             raise ValueError(f"{name}: {now!r}, but checkpoint {str(checkpoint.folder)!r} was made with {then!r}")
 
 
-def _student(engine: ZeroEngine, reader: PackedReader, settings: TrainSettings, model: Any, ranks: Ranks) -> Student:
+def _student(
+    engine: ZeroEngine,
+    reader: PackedReader,
+    objective: Objective,
+    settings: TrainSettings,
+    model: Any,
+    ranks: Ranks,
+) -> Student:
     dimensions = dimensions_of(settings.model, vocab_size=model.config.vocab_size)
     peak = peak_of(ranks.device, dtype_of(settings.bf16), settings.peak_flops)
     if ranks.rank == 0 and peak is not None and dimensions is not None:
@@ -183,6 +194,7 @@ def _student(engine: ZeroEngine, reader: PackedReader, settings: TrainSettings, 
         reader=reader,
         cost=RowCost() if dimensions is None else RowCost(quadratic=dimensions.quadratic),
         rates=Rates(num_ranks=settings.num_ranks, dimensions=dimensions, peak=peak),
+        objective=objective,
     )
 
 

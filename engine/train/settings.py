@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reasonmill.engine.train.preference_settings import PreferenceSettings
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelShape:
@@ -128,6 +130,7 @@ class TrainSettings:
     device_memory_gib: float | None = None  # of one rank's device, for the estimate; None: what this machine has
     tensorboard: bool = True  # scalars in train/tensorboard/, beside metrics.jsonl
     zero: ZeroSettings = field(default_factory=ZeroSettings)
+    preference: PreferenceSettings | None = None  # DPO or LD-DPO on packed pairs; None: supervised on samples
 
     def __post_init__(self) -> None:
         for name in (
@@ -155,6 +158,10 @@ class TrainSettings:
             )
         if self.model == "":
             raise ValueError("model: the path is empty")
+        if self.preference is not None and self.sequence_parallel_size > 1:
+            raise ValueError(f"sequence_parallel_size: {self.sequence_parallel_size}, but a pair stays on one rank")
+        if self.preference is not None and self.loss_weighting != "token":
+            raise ValueError(f"loss_weighting: {self.loss_weighting!r} is of samples, not of preferences")
 
     @property
     def rows_per_step(self) -> int:

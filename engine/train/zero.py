@@ -110,6 +110,14 @@ class ZeroEngine:
         self.clock.lap("optimizer")
         return loss.detach()
 
+    def forward_only(self, *inputs: Any) -> Tensor:
+        """The module's output without gradients, as in evaluation (no dropout)."""
+        self._engine.eval()
+        with torch.no_grad():
+            output: Tensor = self._engine(*inputs)
+        self._engine.train()
+        return output
+
     def grad_norm(self) -> float:
         """Norm of the last update's gradient before clipping, over all ranks."""
         return float(self._engine.get_global_grad_norm())

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from reasonmill.engine.quality.marker_words import WORDS
 from reasonmill.engine.report import numbers
 from reasonmill.engine.report.bar_charts import Series, columns, shares
 from reasonmill.engine.report.curve_charts import boxes
 from reasonmill.engine.report.html import Child, Markup, card, folded, grid, join, missing, section, table, tag
 from reasonmill.engine.report.palette import category_classes, teacher_classes
+from reasonmill.engine.report.paper_table import is_parallel, paper_table
 from reasonmill.engine.report.run_figures import RunFigures
 from reasonmill.engine.report.svg import NARROW
-from reasonmill.engine.report.word_markers import WORDS
 from reasonmill.engine.store.dataset_figures import DatasetFigures
 from reasonmill.engine.store.lengths import LengthCounts, box_of
 
@@ -30,6 +31,7 @@ def dataset(run: RunFigures) -> Markup:
         "dataset",
         "Dataset",
         _share_card(figures),
+        _by_paper_category(figures),
         _table(figures),
         grid(_histogram(figures, None), _box_card(figures, None)),
         grid(_histogram(figures, "math"), _box_card(figures, "math")) if _math_apart(figures) else None,
@@ -69,6 +71,25 @@ def _share_card(figures: DatasetFigures) -> Markup:
     ]
     chart = shares(rows, category_classes(figures.categories), "shares of categories")
     return card("Share of each category, by instances and by response tokens", chart, wide=True)
+
+
+def _by_paper_category(figures: DatasetFigures) -> Markup:
+    rows: list[list[Child]] = []
+    cells = paper_table(figures)
+    for name, of_teachers in cells.items():
+        row: list[Child] = [name]
+        for cell in of_teachers.values():
+            row += [
+                f"{numbers.count(cell.instances)} ({numbers.percent(cell.instance_share)})",
+                f"{numbers.count(cell.tokens)} ({numbers.percent(cell.token_share)})",
+                numbers.count(cell.mean_tokens),
+            ]
+        rows.append(row)
+    header = ["category"]
+    for teacher in figures.teachers:
+        header += [f"{teacher}: traces", "tokens", "mean"]
+    same = "The same number of each teacher in every category." if is_parallel(cells) else "Teachers differ in number."
+    return card("Categories as the paper counts them", table(header, rows), note=same, wide=True)
 
 
 def _table(figures: DatasetFigures) -> Markup:

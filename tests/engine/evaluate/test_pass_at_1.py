@@ -1,8 +1,10 @@
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
+from reasonmill.engine.evaluate import sampling
 from reasonmill.engine.evaluate.pass_at_1 import pass_at_1
 from reasonmill.engine.evaluate.prompts import PRESETS
 from reasonmill.engine.records import Message, Query
@@ -50,6 +52,9 @@ class Recording:
     seen: list[GenerationRequest] = field(default_factory=list)
     open_now: int = 0
     most_open: int = 0
+
+    def watch(self, grown: Callable[[], None]) -> None:
+        pass
 
     async def generate(self, request: GenerationRequest) -> Generation:
         self.seen.append(request)
@@ -110,7 +115,8 @@ def test_a_refused_question_is_wrong() -> None:
     assert (result.pass_at_1, result.mean_completion_tokens) == (0.5, 10.0)
 
 
-def test_a_fault_of_the_teacher_is_asked_again_and_too_many_end_the_evaluation() -> None:
+def test_a_fault_of_the_teacher_is_asked_again_and_too_many_end_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "FAULT_PAUSE_S", 0.01)
     once = Recording(right=frozenset({0}), faulty=2)
     result = asyncio.run(pass_at_1(once, [question(0)], Boxes(), samples_per_question=1, seed=1, max_faults=2))
     assert result.pass_at_1 == 1.0

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from reasonmill.engine.train.global_batch import global_batch
+from reasonmill.engine.train.objective import Supervised
 from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.packing.balance import RowCost
 from reasonmill.packing.dataset import PackedReader, PackedWriter
@@ -32,7 +33,7 @@ def test_every_row_is_in_one_micro_batch_whoever_reads_it(reader):
         taken = [row for of_rank in of_ranks for micro in of_rank for row in micro]
         assert sorted(taken) == [0, 2, 5, 7]
         assert (batch.num_tokens, batch.squares) == (66, 40**2 + 12**2 + 5**2 + 9**2)
-        assert batch.num_targets == batch.divisor == sum(reader.row_targets(row) for row in (5, 0, 7, 2))
+        assert batch.num_targets == sum(reader.row_targets(row) for row in (5, 0, 7, 2))
 
 
 def test_ranks_that_share_rows_read_the_same(reader):
@@ -43,8 +44,8 @@ def test_ranks_that_share_rows_read_the_same(reader):
 
 
 def test_samples_are_counted_where_they_count_alike(reader):
-    batch = global_batch(reader, (0, 1, 2), settings(loss_weighting="sample"), RowCost())
-    assert batch.divisor == 3
+    assert sum(Supervised(reader, by_sample=True).num_units(row) for row in (0, 1, 2)) == 3
+    assert Supervised(reader).num_units(0) == reader.row_targets(0)
 
 
 def test_the_wait_that_costs_foretell_is_the_mean_rank_s(reader):
