@@ -1,7 +1,6 @@
 """What one walk over a text leaves behind for deduplication, for many texts at once, and as arrays that can be kept."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +39,16 @@ class Prints:
         )
 
     @staticmethod
-    def joined(parts: "Sequence[Prints]", bands: int) -> "Prints":
-        """Of the texts of all parts, one after the other."""
+    def joined(parts: "list[Prints]", bands: int) -> "Prints":
+        """Of the texts of all parts, one after the other. The list is emptied, so that nothing is held twice."""
         starts = np.cumsum([0, *map(len, parts)])
         band_keys = np.empty((bands, int(starts[-1])), np.uint64)
-        for part, start in zip(parts, starts[:-1].tolist(), strict=True):
+        for place, start in enumerate(starts[:-1].tolist()):
+            part = parts[place]
             band_keys[:, start : start + len(part)] = part.band_keys
+            parts[place] = replace(part, band_keys=part.band_keys[:, :0].copy())
         long_texts = [part.long_texts + np.uint32(start) for part, start in zip(parts, starts[:-1], strict=True)]
-        return Prints(
+        whole = Prints(
             keys=np.concatenate([np.empty((0, 2), np.uint64), *(part.keys for part in parts)]),
             quantities=np.concatenate([np.empty(0, np.uint64), *(part.quantities for part in parts)]),
             num_words=np.concatenate([np.empty(0, np.uint32), *(part.num_words for part in parts)]),
@@ -55,3 +56,5 @@ class Prints:
             long_texts=np.concatenate([np.empty(0, np.uint32), *long_texts]),
             long_keys=np.concatenate([np.empty((bands, 0), np.uint64), *(part.long_keys for part in parts)], axis=1),
         )
+        parts.clear()
+        return whole

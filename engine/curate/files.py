@@ -35,7 +35,6 @@ from reasonmill.engine.store.digest import digest_of
 from reasonmill.engine.store.readers import query_to_json
 
 _CHUNK = 256  # queries of one embedding call
-_COPIED = 4096  # queries copied at once
 WORK_FOLDER = ".curating"
 WRITTEN = ("counts.json", "variants.jsonl", "removed.jsonl", "kept.jsonl")
 
@@ -214,7 +213,7 @@ def _copy_kept(spool: Spool, decisions: Decisions, stream: BinaryIO) -> None:
     """The kept records, run by run."""
     edges = np.flatnonzero(np.diff(decisions.left[: len(spool)].astype(np.int8), prepend=0, append=0))
     for first, last in edges.reshape(-1, 2).tolist():
-        stream.writelines(spool.records(at, min(at + _COPIED, last)) for at in range(first, last, _COPIED))
+        spool.copy_records(first, last, stream)
 
 
 def _variants(spool: Spool, decisions: Decisions) -> Iterator[bytes]:

@@ -49,8 +49,8 @@ class FirstPass:
 
     def take_prints(self, *others: Prints) -> Prints:
         """Of all texts that were read, and of others behind them; once, for the parts are let go."""
-        parts, self.prints = [*self.prints, *others], []
-        return Prints.joined(parts, self.banding.bands)
+        self.prints.extend(others)
+        return Prints.joined(self.prints, self.banding.bands)
 
     def take_matches(self) -> Matches:
         """Of all texts that were read, once."""

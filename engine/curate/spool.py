@@ -5,6 +5,7 @@ the beginning and removed at the end; what a killed process left there is not re
 """
 
 import mmap
+import os
 import shutil
 from array import array
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from reasonmill.engine.store.aside import named
 from reasonmill.engine.store.readers import query_from_json, query_to_json
 from reasonmill.kernels.texts import Spans
 
+_COPIED = 2**22  # bytes at once
 _CATEGORY = {name: number for number, name in enumerate(CATEGORIES)}
 
 
@@ -35,7 +37,6 @@ class Spool:
         self._ids_end = array("q", [0])
         self._ids = bytearray()
         self._categories = bytearray()
-        self._maps: list[mmap.mmap] = []
         self._records: BinaryIO
         self._texts: BinaryIO
 
@@ -82,7 +83,7 @@ class Spool:
         with named(self._folder):
             for stream in (self._records, self._texts):
                 stream.flush()
-        self._record_map, self._text_map = map(_mapped, (self._records, self._texts))
+        self._text_map = _mapped(self._texts)
 
     @property
     def ids(self) -> Strings:
@@ -105,7 +106,7 @@ class Spool:
 
     def content(self, number: int) -> bytes:
         """Text of a query, as bytes."""
-        return self._text_map[self._texts_end[number] : self._texts_end[number + 1]]
+        return _part(self._texts, self._texts_end[number], self._texts_end[number + 1])
 
     def text(self, number: int) -> str:
         """Text of a query."""
@@ -113,11 +114,12 @@ class Spool:
 
     def record(self, number: int) -> bytes:
         """A query as a JSON line."""
-        return self._record_map[self._records_end[number] : self._records_end[number + 1]]
+        return _part(self._records, self._records_end[number], self._records_end[number + 1])
 
-    def records(self, first: int, last: int) -> bytes:
-        """The JSON lines of queries first … last - 1."""
-        return self._record_map[self._records_end[first] : self._records_end[last]]
+    def copy_records(self, first: int, last: int, stream: BinaryIO) -> None:
+        """Write the JSON lines of queries first … last - 1."""
+        start, end = self._records_end[first], self._records_end[last]
+        stream.writelines(_part(self._records, at, min(at + _COPIED, end)) for at in range(start, end, _COPIED))
 
     def same_question(self, number: int, other: int) -> bool:
         """Whether two queries have the same messages."""
@@ -135,6 +137,11 @@ def _extend(ends: "array[int]", parts: Sequence[bytes]) -> None:
     for part in parts:
         at += len(part)
         ends.append(at)
+
+
+def _part(stream: BinaryIO, start: int, end: int) -> bytes:
+    """Read, not mapped: what is mapped counts as memory of the process once it was looked at."""
+    return os.pread(stream.fileno(), end - start, start)
 
 
 def _mapped(stream: BinaryIO) -> mmap.mmap | bytes:

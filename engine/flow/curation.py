@@ -6,6 +6,7 @@ last one is in the journal reads and decides again, to the same end: what is the
 """
 
 import asyncio
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -93,6 +94,7 @@ class Curation:
             _check_unchanged(files, self._inputs, orjson.loads(known.get("inputs", "[]")))
         if "num_queries" in known:
             self.num_queries = self._reached = int(known["num_queries"])
+            shutil.rmtree(self._folder, ignore_errors=True)  # of a process that died when all was said
             return self
         with self._telemetry.work("curate", "whole input"):
             try:
