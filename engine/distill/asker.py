@@ -145,12 +145,12 @@ class Asker:
             return
         lane, history = self._lanes[pair.teacher], self._open.history(pair)
         chance = self._expect.pass_chance(pair.teacher, pair.query.category, history)
+        tokens = self._expect.tokens(pair.teacher, pair.query.category, history)
         # a number below one that is open (a fault took it) decides before that one does: it is asked in any case
         if not pair.open or self._settings.mode == "k_pass" or number < max(pair.open):
-            tokens = self._expect.tokens(pair.teacher, pair.query.category, history)
-            lane.put(pair, pass_chance=chance, tokens=tokens)
+            lane.put(pair, pass_chance=chance, tokens=tokens, known=history.answers > 0)
         elif lane.drain is not None and self._settings.drain and self._settings.mode == "until_verified":
-            lane.drain.put(pair, chance)
+            lane.drain.put(pair, pass_chance=chance, tokens=tokens)
             lane.wake()
 
     def _start(self, pair: Pair, place: Place) -> None:

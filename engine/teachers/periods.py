@@ -18,7 +18,17 @@ _CANDIDATES = 6  # periods tried at one look; a period that holds its own end se
 class PeriodFinder:
     """One text's state: its last characters, a few periods long, and what was not looked at yet."""
 
-    __slots__ = ("_fold", "_fresh", "_max_period", "_min_repeats", "_min_span", "_num_fresh", "_reach", "_skip", "_tail")
+    __slots__ = (
+        "_fold",
+        "_fresh",
+        "_max_period",
+        "_min_repeats",
+        "_min_span",
+        "_num_fresh",
+        "_reach",
+        "_skip",
+        "_tail",
+    )
 
     def __init__(
         self, *, min_repeats: int, min_span: int, max_period: int, fold: Callable[[str], str] | None = None

@@ -37,7 +37,9 @@ def run(tmp_path, reasonmill):
 
 def samples(folder):
     """All rows of the dataset."""
-    return [row for shard in sorted((folder / "dataset").rglob("*.parquet")) for row in pq.read_table(shard).to_pylist()]
+    return [
+        row for shard in sorted((folder / "dataset").rglob("*.parquet")) for row in pq.read_table(shard).to_pylist()
+    ]
 
 
 def pass_rates(folder):
@@ -92,7 +94,9 @@ def test_a_later_round_is_in_the_dataset_as_it_was_asked(run):
 
 
 def test_a_query_survives_if_any_teacher_passed_or_only_if_all_did(run):
-    union, all_of_them = (run(name, f"attempts.survive={name}", "attempts.max_attempts=2") for name in ("union", "intersection"))
+    union, all_of_them = (
+        run(name, f"attempts.survive={name}", "attempts.max_attempts=2") for name in ("union", "intersection")
+    )
     answered = defaultdict(set)
     for row in samples(union[0]):
         answered[row["id"]].add(row["model_name"])

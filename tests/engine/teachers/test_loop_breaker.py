@@ -163,9 +163,7 @@ def test_a_wrong_threshold_is_refused(field: str, value: object) -> None:
 
 
 @given(
-    text=st.lists(
-        st.tuples(st.text("ab1 \n哈", min_size=1, max_size=30), st.integers(1, 80)), min_size=1, max_size=12
-    ),
+    text=st.lists(st.tuples(st.text("ab1 \n哈", min_size=1, max_size=30), st.integers(1, 80)), min_size=1, max_size=12),
     min_span=st.integers(1, 600),
     min_repeats=st.integers(2, 6),
     max_period=st.integers(1, 300),
