@@ -55,7 +55,9 @@ class LoopBreaker:
         """The answer has grown by `piece`. A decision is final: feed no more."""
         if not self._settings.enabled:
             return None
-        text = self._pending + piece
+        text = self._pending = self._pending + piece
+        if len(text) < STRIDE:
+            return None
         end = len(text) - len(text) % STRIDE
         self._pending = text[end:]
         for start in range(0, end, STRIDE):
