@@ -1,5 +1,5 @@
-"""Which open pairs to ask once more, at once, when no query is left to ask: those whose next attempt may well be needed,
-since all attempts under way may fail, the longest first, since they end last.
+"""Which open pairs to ask once more, at once, when no query is left to ask: those whose next attempt may well be
+needed, since all attempts under way may fail; the longest first, since it would end last.
 """
 
 import heapq
@@ -11,7 +11,7 @@ MIN_NEED = 0.15
 
 
 class Drain:
-    """Open pairs by the length that one more attempt is expected to have; entries of changed pairs fall out when met."""
+    """Open pairs by the expected length of one more attempt; entries of changed pairs fall out when met."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, int, int, Pair]] = []
