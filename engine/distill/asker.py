@@ -226,7 +226,7 @@ class Asker:
             # nobody asked for it: something inside the teacher was cancelled, and the answer is lost
             await self._put_back(pair, number, TeacherFault("the request was cancelled inside the teacher"))
             return None
-        pair.faults = 0
+        pair.faults.pop(number, None)
         self._budget.spend(answer.completion_tokens)
         self._telemetry.count("attempts")
         self._telemetry.count("generated_tokens", answer.completion_tokens)
@@ -252,10 +252,10 @@ class Asker:
 
     async def _put_back(self, pair: Pair, number: int, fault: TeacherFault) -> None:
         self._telemetry.count("teacher_faults")
-        pair.faults += 1
-        if getattr(fault, "final", False) or pair.faults > self._settings.max_faults:
+        faults = pair.faults[number] = pair.faults.get(number, 0) + 1
+        if getattr(fault, "final", False) or faults > self._settings.max_faults:
             raise fault
-        await asyncio.sleep(min(FAULT_PAUSE_S * 2 ** (pair.faults - 1), MAX_FAULT_PAUSE_S))
+        await asyncio.sleep(min(FAULT_PAUSE_S * 2 ** (faults - 1), MAX_FAULT_PAUSE_S))
         pair.open.discard(number)
         if pair in self._open:
             self._rank(pair)

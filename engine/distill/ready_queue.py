@@ -41,7 +41,10 @@ class ReadyQueue:
     def begin_end(self) -> None:
         """No query will come any more."""
         self._ending = True
-        self._heap = [(self._key(pair, *rest), pushed, pair, *rest) for _, pushed, pair, *rest in self._heap]
+        self._heap = [
+            (self._key(pair, pass_chance, tokens, known), pushed, pair, pass_chance, tokens, known)
+            for _, pushed, pair, pass_chance, tokens, known in self._heap
+        ]
         heapq.heapify(self._heap)
 
     def _key(self, pair: Pair, pass_chance: float, tokens: float, known: bool) -> _Key:

@@ -18,6 +18,7 @@ from reasonmill.engine.simulation.settings import SimulationSettings
 from reasonmill.engine.simulation.virtual_time import run_virtual
 from reasonmill.engine.store import ledger
 from reasonmill.engine.store.journal import Journal, JournalError
+from reasonmill.engine.teachers.protocol import TeacherFault
 from reasonmill.engine.teachers.replica_set import ReplicaSet
 from reasonmill.verify.boxes import last_boxed
 from reasonmill.verify.verdict import scored
@@ -110,3 +111,18 @@ def test_a_journal_that_becomes_read_only_ends_the_run_and_what_it_held_is_whole
         ).fetchone()[0]
     assert answers > 0
     assert orphans == 0
+
+
+def test_a_teacher_that_always_fails_one_question_ends_the_run_with_its_last_fault(distil, timed_teacher):
+    class Ill(timed_teacher):
+        async def generate(self, request):
+            if request.query_id == "q1":
+                self.asked.append(request.number)
+                raise TeacherFault(f"fault {len(self.asked)}")
+            return await super().generate(request)
+
+    teacher = Ill(lambda ordinal, number: ("right", 1.0))
+    with pytest.raises(BaseExceptionGroup) as failed:
+        distil([teacher], 2, AttemptSettings(max_faults=5))
+    assert failed.group_contains(TeacherFault)
+    assert teacher.asked.count(1) == 6  # beside it others of the pair fail, and do not count for it
