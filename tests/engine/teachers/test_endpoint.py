@@ -5,7 +5,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -206,48 +205,6 @@ def test_the_key_is_sent_and_a_missing_one_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("SOME_KEY")
     with pytest.raises(ValueError, match="api_key_env: the environment variable 'SOME_KEY' is not set"):
         ask(fake, api_key_env="SOME_KEY")
-
-
-def test_a_netrc_that_knows_the_host_does_not_get_in_the_way_of_the_key(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "netrc").write_text("default login someone password other\n")
-    (tmp_path / "netrc").chmod(0o600)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("SOME_KEY", "secret")
-    fake = Fake(stream(*WHOLE))
-    ask(fake, api_key_env="SOME_KEY")
-    assert fake.headers[0]["Authorization"] == "Bearer secret"
-
-
-def test_a_proxy_of_the_environment_is_asked_but_for_hosts_that_need_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run() -> tuple[int, int]:
-        async with asyncio.timeout(30), serving(Fake(stream(*WHOLE))) as fake:
-            monkeypatch.setenv("http_proxy", fake.url.removesuffix("/v1"))
-            monkeypatch.setenv("no_proxy", "127.0.0.1")
-            for url in ("http://teacher.invalid/v1", fake.url):
-                async with open_endpoint(TeacherSettings(name="t", kind="endpoint", base_url=url)) as teacher:
-                    assert (await teacher.generate(request())).replica == url
-        hosts = [headers["Host"] for headers in fake.headers]
-        return hosts.count("teacher.invalid"), len(hosts)
-
-    assert asyncio.run(run()) == (1, 2)
-
-
-def test_a_balancers_cookie_is_not_sent_back() -> None:
-    async def sticky(http: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Set-Cookie": "node=7; Path=/"})
-        await response.prepare(http)
-        await response.write(b"".join(WHOLE))
-        return response
-
-    async def work(teacher: ReplicaSet) -> None:
-        for _ in range(2):
-            await teacher.generate(request())
-
-    fake = Fake(sticky)
-    with_teacher(fake, work)
-    assert [headers.get("Cookie") for headers in fake.headers] == [None, None]
 
 
 @pytest.mark.parametrize(
