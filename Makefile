@@ -21,8 +21,9 @@ help:  ## this text
 run: setup  ## the main job: queries in, verified dataset and trained student out
 	$(BIN)/reasonmill run recipes/quickstart.yaml
 
+# one worker a core, each loads torch and at times vLLM: 4 at most; the next test goes to whoever is idle
 test: setup $(VENV)/.compiler  ## all tests of this machine
-	$(BIN)/pytest -q --durations=15
+	$(BIN)/pytest -q --durations=15 --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 # GPU_PYTHON: one that has reasonmill[cuda,train] and pytest
 GPU_PYTHON ?= python3
