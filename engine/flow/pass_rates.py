@@ -1,4 +1,4 @@
-"""How often each query was answered rightly: the difficulty grades of mode k_pass (arXiv 2504.17565 section 2.3.1).
+"""How often each query was answered rightly: the difficulty grades of mode k_pass (arXiv 2504.17565 Eq. 5).
 
 `pass_rates.jsonl` holds one line for each query and teacher, in query order. A pass rate counts the answers that were
 judged; a check that could not be made counts for nothing, and a pair without any verdict has no pass rate.
