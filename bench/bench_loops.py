@@ -34,6 +34,8 @@ def measure(scale: Scale) -> Iterator[Figure]:
     yield from _figures("written", texts)
     if os.environ.get(FOLDER_VARIABLE):
         texts = list(read_traces(Path(os.environ[FOLDER_VARIABLE])))
+        if not texts:
+            raise ValueError(f"{FOLDER_VARIABLE}: {os.environ[FOLDER_VARIABLE]!r} holds no traces/*.jsonl.gz")
         yield from _figures("traces", texts)
     yield cost(sorted((text for text in texts if not loops(text)), key=len)[-50 if scale == "ci" else -500 :])
 

@@ -43,8 +43,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
             measured[stage].append(figure)
             line = _line(figure, baseline.get(stage, {}).get(figure.name))
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-        if options.output:
-            write_record(Path(options.output), options.scale, measured)
+            if options.output:  # after every figure: the largest scales run for an hour and may be cut short
+                write_record(Path(options.output), options.scale, measured)
     worse = regressions(measured, baseline)
     for line in worse:
         console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)

@@ -145,12 +145,12 @@ class Asker:
             return
         lane, history = self._lanes[pair.teacher], self._open.history(pair)
         chance = self._expect.pass_chance(pair.teacher, pair.query.category, history)
+        tokens = self._expect.tokens(pair.teacher, pair.query.category, history)
         # a number below one that is open (a fault took it) decides before that one does: it is asked in any case
         if not pair.open or self._settings.mode == "k_pass" or number < max(pair.open):
-            tokens = self._expect.tokens(pair.teacher, pair.query.category, history)
-            lane.put(pair, pass_chance=chance, tokens=tokens)
+            lane.put(pair, pass_chance=chance, tokens=tokens, known=history.answers > 0)
         elif lane.drain is not None and self._settings.drain and self._settings.mode == "until_verified":
-            lane.drain.put(pair, chance)
+            lane.drain.put(pair, pass_chance=chance, tokens=tokens)
             lane.wake()
 
     def _start(self, pair: Pair, place: Place) -> None:
@@ -226,7 +226,7 @@ class Asker:
             # nobody asked for it: something inside the teacher was cancelled, and the answer is lost
             await self._put_back(pair, number, TeacherFault("the request was cancelled inside the teacher"))
             return None
-        pair.faults = 0
+        pair.faults.pop(number, None)
         self._budget.spend(answer.completion_tokens)
         self._telemetry.count("attempts")
         self._telemetry.count("generated_tokens", answer.completion_tokens)
@@ -252,10 +252,10 @@ class Asker:
 
     async def _put_back(self, pair: Pair, number: int, fault: TeacherFault) -> None:
         self._telemetry.count("teacher_faults")
-        pair.faults += 1
-        if getattr(fault, "final", False) or pair.faults > self._settings.max_faults:
+        faults = pair.faults[number] = pair.faults.get(number, 0) + 1
+        if getattr(fault, "final", False) or faults > self._settings.max_faults:
             raise fault
-        await asyncio.sleep(min(FAULT_PAUSE_S * 2 ** (pair.faults - 1), MAX_FAULT_PAUSE_S))
+        await asyncio.sleep(min(FAULT_PAUSE_S * 2 ** (faults - 1), MAX_FAULT_PAUSE_S))
         pair.open.discard(number)
         if pair in self._open:
             self._rank(pair)

@@ -48,17 +48,18 @@ class Dispatcher:
         self.asked_now = 0
         teacher.watch(self._changed.set)
 
-    def put(self, pair: Pair, *, pass_chance: float, tokens: float) -> None:
+    def put(self, pair: Pair, *, pass_chance: float, tokens: float, known: bool) -> None:
         """A pair that may be asked now; put again before it was asked, it keeps its place."""
         if pair.queued:
             return
         pair.queued = True
-        self.ready.put(pair, pass_chance=pass_chance, tokens=tokens)
+        self.ready.put(pair, pass_chance=pass_chance, tokens=tokens, known=known)
         self._changed.set()
 
     def begin_drain(self) -> None:
         """No query will come any more."""
         self.drain = Drain()
+        self.ready.begin_end()
         self._changed.set()
 
     def wake(self) -> None:

@@ -45,7 +45,7 @@ class Pair:
     judged: dict[int, Judged] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)  # numbers that are asked, or answered and not judged
     answers: dict[int, str] = field(default_factory=dict)  # multi_round: the answer part that the next round quotes
-    faults: int = 0  # in a row
+    faults: dict[int, int] = field(default_factory=dict)  # in a row, by attempt
     settled: bool = False  # its end is said, or being said
     queued: bool = False  # in its teacher's ready queue
     version: int = 0  # of its place in the drain's order

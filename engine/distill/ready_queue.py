@@ -3,6 +3,9 @@
 Queries are taken in windows of their input order: a pair of an earlier window goes ahead of all later ones, so that
 open queries end instead of piling up and release stays close behind; inside a window rank decides. Deferred pairs
 come behind all others.
+
+Once no query will come any more, `finish` looks at the end of the run alone: what may be long and is not known to be
+short has to begin first, so queries without an answer go ahead of those whose lengths were seen, windows or not.
 """
 
 import heapq
@@ -11,6 +14,7 @@ from typing import Literal
 from reasonmill.engine.distill.pair import Pair
 
 Ranking = Literal["finish", "value", "arrival"]
+_Key = tuple[bool, int, float, int]
 
 
 class ReadyQueue:
@@ -20,23 +24,38 @@ class ReadyQueue:
         """`window` queries are ranked against each other."""
         self._ranking = ranking
         self._window = window
-        self._heap: list[tuple[bool, int, float, int, int, Pair]] = []
+        self._ending = False
+        self._heap: list[tuple[_Key, int, Pair, float, float, bool]] = []
         self._pushed = 0
 
-    def put(self, pair: Pair, *, pass_chance: float, tokens: float) -> None:
-        """Add a pair with what is expected of its next attempt."""
+    def put(self, pair: Pair, *, pass_chance: float, tokens: float, known: bool = False) -> None:
+        """Add a pair with what is expected of its next attempt; `known` if an answer to its query was seen."""
         self._pushed += 1
-        if self._ranking == "arrival":
-            window, rank = pair.ordinal, 0.0
-        else:
-            window = pair.ordinal // self._window
-            # longest expected way to acceptance first / most accepted per generated token first, long ones among equals
-            rank = -tokens / pass_chance if self._ranking == "finish" else -pass_chance - 1e-9 * tokens
-        heapq.heappush(self._heap, (pair.late, window, rank, pair.ordinal, self._pushed, pair))
+        key = self._key(pair, pass_chance, tokens, known)
+        heapq.heappush(self._heap, (key, self._pushed, pair, pass_chance, tokens, known))
 
     def get(self) -> Pair:
         """The pair that is to be asked first. Raises IndexError where there is none."""
-        return heapq.heappop(self._heap)[-1]
+        return heapq.heappop(self._heap)[2]
+
+    def begin_end(self) -> None:
+        """No query will come any more."""
+        self._ending = True
+        self._heap = [
+            (self._key(pair, pass_chance, tokens, known), pushed, pair, pass_chance, tokens, known)
+            for _, pushed, pair, pass_chance, tokens, known in self._heap
+        ]
+        heapq.heapify(self._heap)
+
+    def _key(self, pair: Pair, pass_chance: float, tokens: float, known: bool) -> _Key:
+        if self._ranking == "arrival":
+            return pair.late, pair.ordinal, 0.0, 0
+        if self._ranking == "value":  # the most accepted per generated token first, long ones among equals
+            return pair.late, pair.ordinal // self._window, -pass_chance - 1e-9 * tokens, pair.ordinal
+        way = -tokens / pass_chance  # the longest expected way to an accepted answer first
+        if self._ending:
+            return known, 0, way, pair.ordinal
+        return pair.late, pair.ordinal // self._window, way, pair.ordinal
 
     def __len__(self) -> int:
         return len(self._heap)

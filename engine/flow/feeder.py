@@ -89,11 +89,10 @@ async def _decide(
     if check is not None:
         with telemetry.work("curate", "embeddings", queries=len(new)):
             rejects = await check.check([query for _, query in new])
-    statements = []
+    passed = [ordinal for (ordinal, _), reject in zip(new, rejects, strict=True) if reject is None]
+    statements = ledger.admit(passed)
     for (ordinal, _), reject in zip(new, rejects, strict=True):
-        if reject is None:
-            statements.extend(ledger.admit([ordinal]))
-        else:
+        if reject is not None:
             statements.extend(ledger.remove(ordinal, reject))
             removed.add(ordinal)
     await journal.say(*statements)

@@ -23,6 +23,7 @@ from reasonmill.engine.distill.open_queries import OpenQuery
 from reasonmill.engine.faults import RunFailed
 from reasonmill.engine.flow.channel import Channel
 from reasonmill.engine.flow.cohorts import Cohort, finish_cohort, open_cohorts
+from reasonmill.engine.flow.collector import seldom_collected
 from reasonmill.engine.flow.curation import Curation
 from reasonmill.engine.flow.evaluation import evaluate_students, evaluate_teachers
 from reasonmill.engine.flow.feeder import eligible, feed
@@ -154,21 +155,22 @@ async def _stream(
         on_retry=releaser.needs,
     )
     await asyncio.to_thread(repetition, "ready", 1)  # compiled code is loaded before the first answer waits for it
-    async with asyncio.TaskGroup() as group:
-        feeding = feed(
-            journal=run.journal,
-            check=check,
-            teachers=cohort.teachers,
-            releaser=releaser,
-            queries=admitted,
-            telemetry=run.telemetry,
-            num_queries=curation.num_queries,
-            reach=curation.reach,
-            joined=cohort.number > 0,
-        )
-        group.create_task(feeding, name="feed")
-        group.create_task(asker.run(admitted), name="ask")
-        group.create_task(releaser.run(), name="release")
+    with seldom_collected():
+        async with asyncio.TaskGroup() as group:
+            feeding = feed(
+                journal=run.journal,
+                check=check,
+                teachers=cohort.teachers,
+                releaser=releaser,
+                queries=admitted,
+                telemetry=run.telemetry,
+                num_queries=curation.num_queries,
+                reach=curation.reach,
+                joined=cohort.number > 0,
+            )
+            group.create_task(feeding, name="feed")
+            group.create_task(asker.run(admitted), name="ask")
+            group.create_task(releaser.run(), name="release")
 
 
 async def _fill(run: Running, curation: Curation, pool: VerifierPool) -> None:

@@ -121,6 +121,11 @@ class Releaser:
     async def _release_slots(self) -> None:
         next_slot = await self._next("SELECT max(slot) FROM releases WHERE slot >= ?")
         slot = next_slot
+        if self._packing is None and self._attempts.survive == "union":  # nothing to hand on, nothing to withhold
+            await self._until(lambda: self._frontier.all_decided)
+            if slot < self._frontier.num_slots:
+                await self._release(self._frontier.num_slots - 1)
+            return
         while slot < self._frontier.num_slots and not self._frontier.all_decided:
             await self._until(lambda slot=slot: self._frontier.open(slot) or self._frontier.all_decided)  # type: ignore[misc]
             if not self._frontier.all_decided:

@@ -79,6 +79,11 @@ class RunDirectory:
         return self.root / "rejects"
 
     @property
+    def pass_rates(self) -> Path:
+        """How often each query was answered rightly, in mode k_pass."""
+        return self.root / "pass_rates.jsonl"
+
+    @property
     def packed(self) -> Path:
         """Packed rows."""
         return self.root / "packed"

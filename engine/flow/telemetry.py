@@ -4,8 +4,6 @@ memory and on disk, does not grow with the number of items: past MAX_SPANS of a 
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +61,24 @@ class _Meter:
         return self._busy_s + (now - self._since if self.active else 0.0)
 
 
+class _Work:
+    """The block of one piece of work; a class, since a generator would cost three times as much twice an attempt."""
+
+    __slots__ = ("_args", "_category", "_lane", "_name", "_started", "_telemetry")
+
+    def __init__(self, telemetry: "Telemetry", category: str, name: str, args: dict[str, Any]) -> None:
+        self._telemetry = telemetry
+        self._category = category
+        self._name = name
+        self._args = args
+
+    def __enter__(self) -> None:
+        self._started, self._lane = self._telemetry._begin(self._category)
+
+    def __exit__(self, *_: object) -> None:
+        self._telemetry._end(self._category, self._name, self._started, self._lane, self._args)
+
+
 class Telemetry:
     """Figures of one process of a run; `metrics.jsonl` gets a line at every `tick`."""
 
@@ -87,47 +103,40 @@ class Telemetry:
         """Add to a counter."""
         self.counters[name] += amount
 
-    @contextmanager
-    def work(self, category: str, name: str, **args: Any) -> Iterator[None]:
-        """Time one piece of a stage's work and write its span."""
+    def work(self, category: str, name: str, **args: Any) -> "_Work":
+        """Time one piece of a stage's work, the block of a `with`, and write its span."""
+        return _Work(self, category, name, args)
+
+    def _begin(self, category: str) -> tuple[float, int]:
+        """A piece of work begins: when, and the lane of its span; 0 where it becomes a part of the stage's stretch."""
         meter = self._meters.get(category)
         if meter is None:
             meter = self._meters[category] = _Meter()
-        if meter.items >= self._max_spans:
-            with self._merged(category, meter):
-                yield
-            return
-        lane = self._spans.take_lane(category)
+        lane = 0 if meter.items >= self._max_spans else self._spans.take_lane(category)
         started = time.perf_counter()
+        if not lane:
+            stretch = meter.stretch
+            if stretch is None:
+                stretch = meter.stretch = _Stretch(started)
+            elif meter.active == 0 and started - stretch.end > SAME_STRETCH_S:
+                self._end_stretch(category, meter)
+                stretch = meter.stretch = _Stretch(started)
+            stretch.pass_time(started, meter.active)
         meter.enter(started)
-        try:
-            yield
-        finally:
-            ended = time.perf_counter()
+        return started, lane
+
+    def _end(self, category: str, name: str, started: float, lane: int, args: dict[str, Any]) -> None:
+        """A piece of work ends, however it did."""
+        ended, meter = time.perf_counter(), self._meters[category]
+        if lane:
             meter.leave(ended)
             self._spans.give_lane(category, lane)
             self._spans.write(category, name, lane, started + self._unix_offset_s, ended - started, args)
-
-    @contextmanager
-    def _merged(self, category: str, meter: _Meter) -> Iterator[None]:
-        """One piece of work as a part of the stage's stretch."""
-        started = time.perf_counter()
-        stretch = meter.stretch
-        if stretch is None:
-            stretch = meter.stretch = _Stretch(started)
-        elif meter.active == 0 and started - stretch.end > SAME_STRETCH_S:
-            self._end_stretch(category, meter)
-            stretch = meter.stretch = _Stretch(started)
-        stretch.pass_time(started, meter.active)
-        meter.enter(started)
-        try:
-            yield
-        finally:
-            ended = time.perf_counter()
-            assert meter.stretch is not None, "a stretch is replaced, never dropped, while its stage is at work"
-            meter.stretch.pass_time(ended, meter.active)
-            meter.stretch.items += 1
-            meter.leave(ended)
+            return
+        assert meter.stretch is not None, "a stretch is replaced, never dropped, while its stage is at work"
+        meter.stretch.pass_time(ended, meter.active)
+        meter.stretch.items += 1
+        meter.leave(ended)
 
     def _end_stretch(self, category: str, meter: _Meter) -> None:
         """Write a stage's stretch; the next one begins here while the stage is at work."""

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,12 @@ def insert_record(ordinal: int, query_id: str, record: bytes) -> Statement:
     return Statement("INSERT OR IGNORE INTO queries VALUES (?, ?, ?, NULL)", (ordinal, query_id, record))
 
 
-def admit(ordinals: Iterable[int]) -> list[Statement]:
-    """Queries that passed all of curation."""
-    return [Statement("UPDATE queries SET admitted = 1 WHERE ordinal = ?", (ordinal,)) for ordinal in ordinals]
+def admit(ordinals: Sequence[int]) -> list[Statement]:
+    """Queries that passed all of curation, in order; one statement for each stretch without a gap."""
+    ends = [at for at in range(1, len(ordinals)) if ordinals[at] != ordinals[at - 1] + 1]
+    stretches = zip([0, *ends], [*ends, len(ordinals)], strict=True) if ordinals else ()
+    sql = "UPDATE queries SET admitted = 1 WHERE ordinal BETWEEN ? AND ?"
+    return [Statement(sql, (ordinals[first], ordinals[end - 1])) for first, end in stretches]
 
 
 def remove(ordinal: int, reject: Reject) -> list[Statement]:

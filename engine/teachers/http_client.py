@@ -8,6 +8,8 @@ import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -83,12 +85,16 @@ class HttpClient:
         self._headers = dict(headers)
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S, sock_read=stall_limit_s)
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}  # by scheme and host
 
     async def __aenter__(self) -> "HttpClient":
         _raise_file_limit()
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60)
         self._session = aiohttp.ClientSession(
-            connector=connector, headers=self._headers, timeout=self._timeout, read_bufsize=2**16, trust_env=True
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+            headers=self._headers,
+            timeout=self._timeout,
+            read_bufsize=2**16,
+            cookie_jar=aiohttp.DummyCookieJar(),  # a balancer's cookie would tie every request to one server
         )
         return self
 
@@ -115,7 +121,9 @@ class HttpClient:
         assert self._session is not None, "an HttpClient is used inside `async with`"
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
-            response = await self._session.request(method, url, data=body, headers=headers, allow_redirects=False)
+            response = await self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=False, proxy=self._proxy(url)
+            )
         except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError, TimeoutError) as unreachable:
             unanswered = isinstance(unreachable, aiohttp.SocketTimeoutError)
             raise NotTaken(_said(unreachable), unreachable=not unanswered) from unreachable
@@ -128,6 +136,22 @@ class HttpClient:
                 response.release()
             else:
                 response.close()
+
+    def _proxy(self, url: str) -> str | None:
+        """The proxy that the environment names for this server, looked up once: aiohttp's own trust_env reads
+        environment and ~/.netrc in two threads for every request, and refuses a key where netrc knows the host.
+        """
+        parts = urlsplit(url)
+        place = f"{parts.scheme}://{parts.netloc}"
+        if place not in self._proxies:
+            self._proxies[place] = _proxy_of(parts.scheme, parts.hostname or "")
+        return self._proxies[place]
+
+
+def _proxy_of(scheme: str, host: str) -> str | None:
+    """http_proxy, https_proxy, no_proxy, in either case."""
+    proxy = None if proxy_bypass(host) else getproxies().get(scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 def _head(response: aiohttp.ClientResponse) -> Response:

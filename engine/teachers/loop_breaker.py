@@ -12,6 +12,7 @@ from reasonmill.engine.teachers.loop_settings import SCRIPTS, LoopBreakerSetting
 from reasonmill.engine.teachers.periods import STRIDE, PeriodFinder
 
 _NUMBERS = re.compile(r"\d+")
+_DIGITS_TO_0 = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
 _LETTER = re.compile(r"[^\W\d_]")
 _THINK, _END_THINK, _END_ANSWER = "<think>", "</think>", "</answer>"
 _LONGEST_MARK = len(_END_ANSWER)
@@ -37,7 +38,10 @@ class LoopBreaker:
         )
         counted_period = max(1, settings.counted_span // settings.counted_repeats * 2)
         self._counted = PeriodFinder(
-            min_repeats=settings.counted_repeats, min_span=settings.counted_span, max_period=counted_period
+            min_repeats=settings.counted_repeats,
+            min_span=settings.counted_span,
+            max_period=counted_period,
+            fold=_without_numbers,
         )
         self._number_cut = ""  # a block's last digits, whose number may go on in the next
         self._mark_tail = ""  # of what was judged, for a tag that lies across two blocks
@@ -51,10 +55,13 @@ class LoopBreaker:
         """The answer has grown by `piece`. A decision is final: feed no more."""
         if not self._settings.enabled:
             return None
-        self._pending += piece
-        while len(self._pending) >= STRIDE:
-            block, self._pending = self._pending[:STRIDE], self._pending[STRIDE:]
-            broken = self._judge(block)
+        text = self._pending = self._pending + piece
+        if len(text) < STRIDE:
+            return None
+        end = len(text) - len(text) % STRIDE
+        self._pending = text[end:]
+        for start in range(0, end, STRIDE):
+            broken = self._judge(text[start : start + STRIDE])
             if broken is not None:
                 return broken
         return None
@@ -69,7 +76,7 @@ class LoopBreaker:
         text = self._number_cut + block
         whole = text.rstrip("0123456789")
         self._number_cut = text[len(whole) :][-STRIDE:]
-        if self._counted.look(_NUMBERS.sub("0", whole)) is not None:
+        if self._counted.look(whole) is not None:
             return Break(finish_reason="repetition", keep=self._seen)
         return None
 
@@ -110,6 +117,16 @@ class LoopBreaker:
         if len(self._script.findall(self._language_tail)) < self._settings.min_script_share * letters:
             return Break(finish_reason="language", keep=self._seen)
         return None
+
+
+def _without_numbers(text: str) -> str:
+    """Every number as one 0. No number lies across two texts."""
+    if not text.isascii():
+        return _NUMBERS.sub("0", text)
+    folded = text.encode("ascii").translate(_DIGITS_TO_0)
+    while b"00" in folded:
+        folded = folded.replace(b"00", b"0")
+    return folded.decode("ascii")
 
 
 def saved_tokens(finish_reason: str, *, generated: int, cap: int, expected: float | None) -> int:

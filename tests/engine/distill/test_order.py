@@ -79,25 +79,54 @@ def test_the_longest_way_to_acceptance_goes_first_or_the_best_value_or_the_oldes
     assert first("arrival") == [1, 2, 3]
 
 
-def test_the_drain_asks_where_one_more_attempt_is_likeliest_to_be_needed():
+def test_once_no_query_will_come_what_may_be_long_goes_first():
+    """Queries 5 and 95 were never answered; 1 and 2 were, 3 was deferred: windows and deferral count no more."""
+    waiting = {
+        1: {"tokens": 9000.0, "known": True},
+        2: {"tokens": 300.0, "known": True},
+        3: {"tokens": 8000.0, "known": True},
+        5: {"tokens": 4000.0, "known": False},
+        95: {"tokens": 5000.0, "known": False},
+    }
+
+    def order(ranking):
+        queue = ReadyQueue(ranking, window=10)
+        for ordinal, expected in waiting.items():
+            queue.put(pair_of(ordinal, late=ordinal == 3), pass_chance=0.5, **expected)
+        before = [queue.get().ordinal for _ in waiting]
+        for ordinal, expected in list(waiting.items())[:3]:
+            queue.put(pair_of(ordinal, late=ordinal == 3), pass_chance=0.5, **expected)
+        queue.begin_end()
+        for ordinal, expected in list(waiting.items())[3:]:
+            queue.put(pair_of(ordinal), pass_chance=0.5, **expected)
+        return before, [queue.get().ordinal for _ in waiting]
+
+    assert order("finish") == ([1, 5, 2, 95, 3], [95, 5, 1, 3, 2])
+    assert order("value") == ([1, 5, 2, 95, 3],) * 2
+    assert order("arrival") == ([1, 2, 5, 95, 3],) * 2
+
+
+def test_the_drain_asks_the_longest_of_those_that_may_need_one_more_attempt():
     drain = Drain()
-    hopeless, likely = pair_of(1, open={3}), pair_of(2, open={1})
-    drain.put(likely, 0.6)
-    drain.put(hopeless, 0.05)
-    assert drain.get() is hopeless
-    hopeless.open.add(4)
-    drain.put(hopeless, 0.05)
-    assert drain.get() is hopeless  # two attempts under way at 5 % each are still likelier to fail than one at 60 %
-    assert drain.get() is likely
+    long, short = pair_of(1, open={3}), pair_of(2, open={1})
+    drain.put(short, pass_chance=0.05, tokens=500.0)
+    drain.put(long, pass_chance=0.6, tokens=9000.0)
+    assert drain.get() is long
+    long.open.add(4)
+    drain.put(long, pass_chance=0.6, tokens=9000.0)
+    assert drain.get() is long  # 0.16: two attempts under way may still both fail
+    long.open.add(5)
+    drain.put(long, pass_chance=0.6, tokens=9000.0)
+    assert drain.get() is short  # a fourth of the long one is hardly needed
     assert drain.get() is None
 
 
 def test_the_drain_forgets_pairs_that_changed_or_ended_and_those_hardly_in_need():
     drain = Drain()
     pair = pair_of(1, open={1})
-    drain.put(pair, 0.5)
-    drain.put(pair, 0.6)
+    drain.put(pair, pass_chance=0.5, tokens=10.0)
+    drain.put(pair, pass_chance=0.6, tokens=10.0)
     pair.open.clear()
     assert drain.get() is None
-    drain.put(pair_of(2, open={1}), 1.0 - MIN_NEED / 2)
+    drain.put(pair_of(2, open={1}), pass_chance=1.0 - MIN_NEED / 2, tokens=10.0)
     assert drain.get() is None

@@ -1,13 +1,15 @@
 """What is broken off, what never is, and that it does not depend on the pieces."""
 
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasonmill.engine.teachers.loop_breaker import Break, LoopBreaker, saved_tokens
+from reasonmill.engine.teachers.loop_breaker import Break, LoopBreaker, _without_numbers, saved_tokens
 from reasonmill.engine.teachers.loop_settings import LoopBreakerSettings
+from reasonmill.engine.teachers.periods import PeriodFinder
 
 STEMS = [a + b for a in ("be", "no", "ri", "ta", "sum") for b in ("la", "so", "mi", "er")]
 WORDS = [stem + end for stem in STEMS for end in ("n", "t", "", "s")]
@@ -158,3 +160,29 @@ def test_saved_tokens_are_the_rest_to_the_cap_of_a_loop_and_to_the_expected_leng
 def test_a_wrong_threshold_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValueError, match="is "):
         LoopBreakerSettings(**{field: value})  # type: ignore[arg-type]
+
+
+@given(
+    text=st.lists(st.tuples(st.text("ab1 \n哈", min_size=1, max_size=30), st.integers(1, 80)), min_size=1, max_size=12),
+    min_span=st.integers(1, 600),
+    min_repeats=st.integers(2, 6),
+    max_period=st.integers(1, 300),
+    stride=st.integers(1, 90),
+)
+@settings(max_examples=300, deadline=None)
+def test_looks_that_are_left_out_decide_nothing(
+    text: list[tuple[str, int]], min_span: int, min_repeats: int, max_period: int, stride: int
+) -> None:
+    whole = "".join(body * times for body, times in text)
+    limits = {"min_span": min_span, "min_repeats": min_repeats, "max_period": max_period}
+    finder = PeriodFinder(**limits)
+    for end in range(stride, len(whole), stride):
+        always = PeriodFinder(**limits).look(whole[:end])  # a first look is never left out
+        assert finder.look(whole[end - stride : end]) == always
+        if always is not None:
+            return
+
+
+@given(st.text("0123456789ab. ٣"))
+def test_numbers_count_as_one_whatever_their_digits(text: str) -> None:
+    assert _without_numbers(text) == re.sub(r"\d+", "0", text)
