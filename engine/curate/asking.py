@@ -57,7 +57,7 @@ async def ask_all(
         async with asyncio.TaskGroup() as group:
             for _ in range(min(len(queries), max(1, teacher.max_num_seqs))):
                 group.create_task(work(), name=f"ask {question.name}")
-    except* RunFailed as failures:
+    except BaseExceptionGroup as failures:  # the first failure; the others are its consequences
         raise failures.exceptions[0] from None
     assert all(answer is not None for answer in answers), "every query was asked about"
     return [answer for answer in answers if answer is not None]

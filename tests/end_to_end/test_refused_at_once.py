@@ -6,7 +6,7 @@ from contextlib import closing
 import orjson
 import pytest
 
-from reasonmill.engine.evaluate.files import _names
+from reasonmill.engine.evaluate.questions import distinct_names
 
 RECIPE = """
 run: {name: tiny, seed: 1}
@@ -36,7 +36,6 @@ MISTAKES = {
     "an unknown category": (["queries.category=foo"], "queries: category: 'foo' is none of math"),
     "no number": (["curate.decontaminate.least_weight=.nan"], "curate.decontaminate.least_weight: nan is not a number"),
     "no number among several": (["attempts.max_hours=.nan"], "attempts.max_hours: nan is not a number"),
-    "a date that is none": (["run.name=2026-13-45"], "the value is not YAML: month must be in 1..12"),
     "an evaluation set that looks generated": (
         ["curate.against=[{path: inputs/no.jsonl}]"],
         "'inputs/no.jsonl' does not",
@@ -149,10 +148,10 @@ def test_a_run_that_accepted_nothing_says_so_instead_of_training(folder, reasonm
 
 
 def test_models_of_one_name_are_told_apart(tmp_path):
-    assert _names(["/r1/student", "/r2/student", "/r2/other", "/r2/other"]) == [
+    assert distinct_names(["/r1/student", "/r2/student", "/r2/other", "/r2/other"]) == [
         "r1/student",
         "r2/student",
         *["other"] * 2,
     ]
-    assert _names(["/a/x/s", "/b/x/s"]) == ["a/x/s", "b/x/s"]
-    assert _names(["/"]) == ["/"]
+    assert distinct_names(["/a/x/s", "/b/x/s"]) == ["a/x/s", "b/x/s"]
+    assert distinct_names(["/"]) == ["/"]

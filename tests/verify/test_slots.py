@@ -219,7 +219,7 @@ def test_a_killed_slot_is_replaced(host):
         _, first = await _run(pool, "print(1)")
         async with pool.lease() as slot:
             os.kill(slot.pid, signal.SIGKILL)
-            job = {"kind": "program", "source": "print(1)", "limits": job_limits(SETTINGS)}
+            job = {"kind": "program", "source": "import time; time.sleep(60)", "limits": job_limits(SETTINGS)}
             with pytest.raises(ChildDied):
                 await slot.run(job)
         outcome, second = await _run(pool, "print(2)")

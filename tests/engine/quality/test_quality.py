@@ -73,7 +73,9 @@ def test_runs_and_counts_are_exact():
     assert longest_run([]) == 0
 
 
-pieces = st.sampled_from(["a", "B", "the cat", " ", "  ", "好", "é", "12", "x_1", ".", "\n", "😀", "\ud800", "Ω"])
+pieces = st.sampled_from(
+    ["a", "B", "the cat", " ", "  ", "好", "é", "12", "x_1", ".", "\n", "😀", "\ud800", "Ω", "\U00030000"]
+)
 
 
 @given(text=st.one_of(st.text(max_size=200), st.lists(pieces, max_size=200).map("".join)), n=st.integers(1, 25))

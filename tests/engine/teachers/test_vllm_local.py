@@ -94,7 +94,7 @@ def test_a_generation_prompt_is_part_of_the_answer(served: Served) -> None:
 
 
 def test_max_tokens_ends_an_answer_with_the_reason_length(served: Served) -> None:
-    short = served.teachers["greedy"].sampled(temperature=0.0, top_p=1.0, max_tokens=3)
+    short = served.teachers["greedy"].asked_as(TeacherSettings(name="short", **{**COMMON, "max_tokens": 3}))
     answer = served.runner.run(short.generate(request(QUESTIONS[0])))
     assert (answer.finish_reason, answer.completion_tokens) == ("length", 3)
 
