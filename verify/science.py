@@ -75,7 +75,7 @@ def _json_numbers(gold: str) -> list[float] | None:
         return None
     try:
         listed = json.loads(gold)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(listed, list) or not listed or not all(type(one) in (int, float) for one in listed):
         return None
