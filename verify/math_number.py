@@ -34,6 +34,7 @@ class Number:
 
 _PLAIN = r"\d+(?:\.\d*)?|\.\d+"
 _CURRENCY = r"(?:\\\$|[$€£¥])?"
+_SIGNED_MONEY = re.compile(r"^\s*[+-]?\s*(?:(?P<dollar>\\\$)|€)")
 _NUMBER = re.compile(
     rf"(?P<sign>[+-]?){_CURRENCY}(?P<sign2>[+-]?)(?:"
     rf"\\frac\{{(?P<ln>[+-]?\d+)\}}\{{(?P<ld>\d+)\}}"
@@ -81,6 +82,9 @@ def parse_number(text: str) -> Number | None:
         value = -value
     places, significant = _precision(match)
     percent = match["percent"] is not None or worded is not None
+    money = None if unit else _SIGNED_MONEY.match(stripped)
+    if money is not None:
+        unit = "dollar" if money["dollar"] else "euro"
     return Number(value=value, percent=percent, unit=unit, places=places, significant=significant)
 
 

@@ -52,3 +52,24 @@ def test_any_two_texts_are_taken_without_an_error(gold, answer):
 )
 def test_a_repeating_decimal_is_the_fraction_that_it_means(gold, answer, same):
     assert decide(gold, answer) is same
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "same"),
+    [
+        ("\\$5", "5 cents", False),
+        ("\\$0.50", "50 cents", True),
+        ("\\$5", "5\\text{ dollars}", True),
+        ("\\$5", "€5", False),
+        ("12 noon", "12 midnight", False),
+        ("500 BC", "500 AD", False),
+        ("10 km north", "10 km south", False),
+        ("20\\% increase", "20\\% decrease", False),
+        ("30^\\circ", "\\frac{\\pi}{6}", True),
+        ("\\pi/2", "90°", True),
+        ("30^\\circ", "\\frac{\\pi}{3}", False),
+        ("90^\\circ", "90", True),
+    ],
+)
+def test_money_contraries_and_angles_mean_what_stands_beside_the_number(gold, answer, same):
+    assert decide(gold, answer) is same
