@@ -175,7 +175,12 @@ def _ground_truth(value: Any) -> str | None:
     """Gold answers come as text, numbers or truth values; anything else as its JSON text."""
     if value is None or isinstance(value, str):
         return value
-    return str(value) if isinstance(value, int | float) else orjson.dumps(value, default=str).decode()
+    if isinstance(value, int | float):
+        return str(value)
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"ground_truth: {error}") from None
 
 
 def _object_or_text(row: dict[str, Any], field: str) -> dict[str, Any] | str | None:

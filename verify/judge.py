@@ -53,7 +53,8 @@ class Judge:
     def __init__(self, settings: JudgeSettings, asker: Asker | None = None) -> None:
         self._asker: Asker = JudgeClient(settings) if asker is None else asker
         self._store = ReplyStore(settings.cache_path, settings.cache_size)
-        self._key = (settings.model, judge_prompts.VERSION)
+        # what the reply depends on: one that was cut off at fewer tokens is asked for anew
+        self._key = (settings.model, judge_prompts.VERSION, str(settings.max_tokens), str(settings.temperature))
 
     async def __aenter__(self) -> "Judge":
         return self

@@ -22,6 +22,12 @@ _SEPARATOR = re.compile(r",|;|\\pm|\\text\{|\\boxed|\b(?:and|or)\b|、|，|和|�
 _NO_GOLD = frozenset(("", "nan", "null", "none", "n/a", "na", "[]", "{}", "[deleted]", "undefined"))
 _OPEN_BOX = re.compile(r"\\{1,2}(?:boxed|fbox)\s*\{")
 _WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}|[\u4e00-\u9fff]")
+# a number that running text denies, or names as one of several, is no answer
+_UNDECIDED = re.compile(
+    r"(?:\bnot|\bcannot|n['’]t|\bnever|\bneither|\bnor)\b(?:(?!\bbut\b|\brather\b)[^.,;:=]){0,40}\.?$"
+    r"|\b(?:could|may|might|maybe|perhaps|either|between)\b[^.]*\b(?:or|and)\b[^.]*\.?$",
+    re.IGNORECASE,
+)
 _TELLS = re.compile(r"\d|\\[a-zA-Z]|\$|=")
 _TRUTH = {"yes": "true", "no": "false", "是": "true", "否": "false", "correct": "true", "incorrect": "false"}
 
@@ -63,6 +69,7 @@ def check_part(
     left: list[Comparison] = []
     for gold in golds:
         several = _SEPARATOR.search(gold) is not None
+        context = running if several or not _UNDECIDED.search(running) else ""
         for number, answer in enumerate(answers):
             if number > 0 and not several:
                 break  # a run of boxes with words between is one answer only where one of several values is asked for
@@ -72,9 +79,9 @@ def check_part(
             if same:
                 return _verdict(True)
             if same is None:
-                left.append(Comparison(gold=gold, answer=answer, running=running))
-        if not answers:
-            left.append(Comparison(gold=gold, answer="", running=running))
+                left.append(Comparison(gold=gold, answer=answer, running=context))
+        if not answers and context:
+            left.append(Comparison(gold=gold, answer="", running=context))
     if left:
         return left
     longest = max(map(len, answers), default=0)
@@ -88,7 +95,7 @@ def gold_answers(ground_truth: str | None) -> tuple[str, ...]:
     if text.startswith('["'):
         try:
             listed = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             listed = None
         if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
             alternatives = listed

@@ -5,12 +5,14 @@ multiply the letters, subtract the months and drop the units.
 Decides only between two answers of one kind; None for all others.
 """
 
+import math
 import re
 from fractions import Fraction
 
 from reasonmill.verify.math_number import close, parse_number
-from reasonmill.verify.math_text import TEXT, plain, unwrap
-from reasonmill.verify.units import conversion, known_unit
+from reasonmill.verify.math_text import TEXT, normal_form, plain, unwrap
+from reasonmill.verify.math_values import constant_value
+from reasonmill.verify.units import conversion, known_unit, split_unit
 
 MAX_CHARS = 200
 _LETTERS = re.compile(r"[A-Za-z]+(?:[ ~]+[A-Za-z]+)*")
@@ -21,6 +23,11 @@ _PREFIXED = re.compile(r"0[bBoOxX][0-9A-Fa-f]+")
 _MEASURED = re.compile(r"(?P<number>[-+]?[\d.,]+)[ ~]*(?P<unit>[A-Za-zµμ]+)")
 _MONEY = re.compile(r"\\\$|^\$\d|[€£¥]")
 _PERCENT = re.compile(r"\\?%")
+_DEGREES = re.compile(r"\\circ(?![a-zA-Z])|°|\\degree(?![a-zA-Z])")
+_CONTRARY = (
+    ("noon", "midnight"), ("am", "pm"), ("bc", "ad"), ("bce", "ce"), ("north", "south"), ("east", "west"),
+    ("left", "right"), ("up", "down"), ("increase", "decrease"), ("clockwise", "counterclockwise"),
+)  # fmt: skip
 _TRUTH = {"yes", "no", "true", "false", "correct", "incorrect"}  # which of them mean the same is decided elsewhere
 
 
@@ -31,6 +38,11 @@ def same_literal(gold: str, answer: str) -> bool | None:
     if (_is_percent(gold) and _is_money(answer)) or (_is_money(gold) and _is_percent(answer)):
         return False
     left, right = _bare(gold), _bare(answer)
+    if _is_opposite(left, right):
+        return False
+    angle = _same_angle(gold, answer)
+    if angle is not None:
+        return angle
     if _LETTERS.fullmatch(left) and _LETTERS.fullmatch(right) and max(len(left), len(right)) > 1:
         words = left.casefold().split(), right.casefold().split()
         return None if words[0] == words[1] or all(set(word) <= _TRUTH for word in words) else False
@@ -43,6 +55,29 @@ def same_literal(gold: str, answer: str) -> bool | None:
         values = _prefixed(left), _prefixed(right)
         return None if None in values else values[0] == values[1]
     return _same_numeral(left, right) if "_" in left and "_" in right else _same_measure(left, right)
+
+
+def _is_opposite(left: str, right: str) -> bool:
+    """Whether both are numbers and one has a word behind it that is the contrary of the other's."""
+    words = [set(re.findall(r"[a-z]+", text.replace(".", "").casefold())) for text in (left, right)]
+    if not (words[0] and words[1] and left[:1].isdigit() and right[:1].isdigit()):
+        return False
+    return any(
+        words[0] & {one, other} != words[1] & {one, other} and words[0] & {one, other} and words[1] & {one, other}
+        for one, other in _CONTRARY
+    )
+
+
+def _same_angle(gold: str, answer: str) -> bool | None:
+    """Degrees on one side, a multiple of pi on the other; None for all others."""
+    degrees = [_DEGREES.search(text) is not None for text in (gold, answer)]
+    if degrees[0] == degrees[1]:
+        return None
+    measured, other = (gold, answer) if degrees[0] else (answer, gold)
+    number, radians = parse_number(measured), constant_value(normal_form(split_unit(unwrap(plain(other)))[0]))
+    if number is None or radians is None or not re.search(r"\\pi(?![a-zA-Z])|π", other):
+        return None
+    return close(Fraction(radians), number.value * Fraction(math.pi) / 180)
 
 
 def _same_numeral(left: str, right: str) -> bool | None:

@@ -34,6 +34,7 @@ class Number:
 
 _PLAIN = r"\d+(?:\.\d*)?|\.\d+"
 _CURRENCY = r"(?:\\\$|[$€£¥])?"
+_SIGNED_MONEY = re.compile(r"^\s*[+-]?\s*(?:(?P<dollar>\\\$)|€)")
 _NUMBER = re.compile(
     rf"(?P<sign>[+-]?){_CURRENCY}(?P<sign2>[+-]?)(?:"
     rf"\\frac\{{(?P<ln>[+-]?\d+)\}}\{{(?P<ld>\d+)\}}"
@@ -42,6 +43,10 @@ _NUMBER = re.compile(
     rf"|(?P<plain>{_PLAIN})(?:[eE](?P<exp>[+-]?\d{{1,4}})|(?:\\times|\\cdot|\*|x)10\^(?:\{{(?P<tenb>[+-]?\d{{1,4}})\}}|(?P<ten>\d)))?"
     rf"|10\^(?:\{{(?P<onlyb>[+-]?\d{{1,4}})\}}|(?P<only>\d))"
     rf"){_CURRENCY}(?P<percent>\\?%)?"
+)
+_REPEATING = re.compile(
+    r"(?P<sign>[+-]?)(?P<whole>\d*)\.(?P<before>\d*)"
+    r"(?:\\(?:overline|bar)\{?(?P<line>\d+)\}?|\\dot\{?(?P<dot>\d)\}?|\((?P<bracket>\d+)\))(?P<percent>\\?%)?"
 )
 _PERCENT_WORD = re.compile(
     r"[\s~$]*(?:\\[,;: ])?(?:\\(?:text|mathrm|textbf)\s*\{\s*)?(?:percent(?:age)?|per\s?cent|pct)\s*\}?\.?$"
@@ -62,7 +67,12 @@ def parse_number(text: str) -> Number | None:
         stripped, unit = unwrap(stripped[: worded.start()]), ""
     else:
         stripped, unit = split_unit(stripped)
-    match = _NUMBER.fullmatch(normal_form(stripped))
+    form = normal_form(stripped)
+    repeating = _REPEATING.fullmatch(form)
+    if repeating is not None:
+        percent = worded is not None or repeating["percent"] is not None
+        return Number(value=_repeated(repeating), percent=percent, unit=unit)
+    match = _NUMBER.fullmatch(form)
     if match is None or (match["sign"] and match["sign2"]):
         return None
     value = _value(match)
@@ -72,7 +82,18 @@ def parse_number(text: str) -> Number | None:
         value = -value
     places, significant = _precision(match)
     percent = match["percent"] is not None or worded is not None
+    money = None if unit else _SIGNED_MONEY.match(stripped)
+    if money is not None:
+        unit = "dollar" if money["dollar"] else "euro"
     return Number(value=value, percent=percent, unit=unit, places=places, significant=significant)
+
+
+def _repeated(match: re.Match[str]) -> Fraction:
+    """Value of a decimal whose last digits repeat for ever: 0.1\\overline{6} is 1/6."""
+    before, period = match["before"], match["line"] or match["dot"] or match["bracket"]
+    size = Fraction(match["whole"] or "0") + Fraction(f"0.{before}0")
+    size += Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(before))
+    return -size if match["sign"] == "-" else size
 
 
 def _value(match: re.Match[str]) -> Fraction | None:

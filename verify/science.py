@@ -4,6 +4,7 @@ such numbers; what is left is compared as mathematics. A reference that is prose
 
 import json
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from reasonmill.verify.math_answer import decide
@@ -11,8 +12,19 @@ from reasonmill.verify.math_number import Number, parse_number
 from reasonmill.verify.math_shape import shape_of
 from reasonmill.verify.math_text import normal_form, plain, unwrap
 from reasonmill.verify.math_values import constant_value
-from reasonmill.verify.units import conversion, split_unit
+from reasonmill.verify.units import conversion, known_unit, split_unit
 
+# A number, a gap, and nothing but names of units: `5 kg m/s^2`, `50 s^{-1}`. In mathematics it may be a product.
+_OHM = re.compile(r"\\(?:Omega|ohm)(?![a-zA-Z])")
+_BRACES = re.compile(r"\\(?:text|mathrm|rm)(?![a-zA-Z])|[{}]")
+_GAP = re.compile(r"~|\\[,;: ]|\\cdot")
+_NAME = r"(?:\\(?:text|mathrm|rm)\s*\{\s*[A-Za-zµμΩ]{1,8}\s*\}|[A-Za-zµμΩ]{1,8}|\\Omega|\\ohm)(?:\^?\{?-?\d\}?|[²³])?"
+_WITH_UNIT = re.compile(
+    rf"(?P<number>.*?[\d}})])(?:\s|~|\\[,;: ])+(?P<unit>{_NAME}(?:(?:\s|[/·*.~]|\\cdot\s|\\[,;: ])+{_NAME}){{0,5}})"
+)
+_FORMULA = re.compile(r"(?=.*[\d+-])(?:\(?[A-Z][a-z]?\d*(?:\)\d*)?)+(?:\^(?:\d?[+-]|[+-]\d)|\d?[+-])?")  # H2O, Fe^2+
+_FORMULA_MARKS = re.compile(r"\\(?:ce|text|mathrm|rm)(?![a-zA-Z])|[\s{}_$]")
+_MAX_CHARS = 100  # of a number with a unit
 _LEAST_PROSE_WORDS = 5
 _WORDS = re.compile(r"(?<!\\)\b[a-zA-Z]{2,}\b|[\u4e00-\u9fff]{2,}")
 _MEASURED = re.compile(r"\d\.\d|[eE][+-]?\d|10\^|\\times|×")
@@ -26,6 +38,9 @@ def decide_science(gold: str, answer: str, *, tolerance: float, prompt: str = ""
     same = decide(gold, answer, prompt)
     if same:
         return True
+    formulas = [_FORMULA_MARKS.sub("", unwrap(plain(text))) for text in (gold[:_MAX_CHARS], answer[:_MAX_CHARS])]
+    if all(map(_FORMULA.fullmatch, formulas)):
+        return formulas[0] == formulas[1]
     near = _near(gold, answer, tolerance)
     return near if near is not None else same
 
@@ -64,6 +79,12 @@ def _quantity(text: str) -> Number | None:
     number = parse_number(bare)
     if number is not None:
         return number
+    written = _WITH_UNIT.fullmatch(bare) if len(bare) <= _MAX_CHARS else None
+    if written is not None:
+        unit = _BRACES.sub("", _GAP.sub(" ", _OHM.sub("Ω", written["unit"]))).strip()
+        number = parse_number(written["number"])
+        if number is not None and not number.unit and known_unit(unit) is not None:
+            return replace(number, unit=unit)
     body, unit = split_unit(bare)
     value = constant_value(normal_form(body))
     return None if value is None else Number(value=Fraction(value), unit=unit)
@@ -75,7 +96,7 @@ def _json_numbers(gold: str) -> list[float] | None:
         return None
     try:
         listed = json.loads(gold)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(listed, list) or not listed or not all(type(one) in (int, float) for one in listed):
         return None

@@ -151,10 +151,12 @@ def _arguments(value: Any) -> list[Any]:
         raise BadTestCase(f"the arguments {value!r} are no list")
     try:
         whole = json.loads(value)
+    except RecursionError as error:
+        raise BadTestCase(f"arguments are nested too deep: {error}") from None
     except ValueError:
         try:
             return [json.loads(line) for line in value.splitlines() if line.strip()]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadTestCase(f"arguments are not JSON: {error}") from None
     return whole if isinstance(whole, list) else [whole]
 
@@ -164,6 +166,8 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return json.loads(value)
+        except RecursionError as error:
+            raise BadTestCase(f"an output is nested too deep: {error}") from None
         except ValueError:
             return value
     return value

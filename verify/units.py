@@ -109,7 +109,7 @@ def _bare(unit: str) -> str:
 def known_unit(text: str) -> Unit | None:
     """The unit, if every part of it is known."""
     factor, dimensions, sign = Fraction(1), dict[str, int](), 1
-    cleaned = re.sub(r"\\[a-zA-Z,;:! ]+|\s+", " ", text.replace("²", "^2").replace("³", "^3").replace("·", " "))
+    cleaned = re.sub(r"\\(?:[a-zA-Z]+|[,;:! ])|\s+", " ", text.replace("²", "^2").replace("³", "^3").replace("·", " "))
     for token in _TOKEN.finditer(re.sub(r"\bper\b", "/", cleaned)):
         if token["over"]:
             sign = -1

@@ -135,6 +135,22 @@ def test_an_answer_without_a_plain_box_is_found(response, gold):
     assert _outcome(response, gold) == "pass"
 
 
+@pytest.mark.parametrize(
+    ("response", "looked_at"),
+    [
+        ("The answer is not 7", False),
+        ("The length x isn't 7.", False),
+        ("It could be 5, 6 or 7", False),
+        ("It is neither 6 nor 7.", False),
+        ("It is not 5 but 7", True),
+        ("So x is not greater than 8, which gives 7", True),
+    ],
+)
+def test_a_number_that_running_text_denies_or_leaves_open_is_no_answer(response, looked_at):
+    (comparison,) = check_answer(response, "7", max_answer_chars=2000)
+    assert bool(comparison.running) is looked_at
+
+
 def test_running_text_is_left_to_algebra_with_its_end():
     found = _verdict("Some steps.\nTherefore there are 12 sequences in all. I hope it is correct.", "12")
     assert found == [Comparison(gold="12", answer="", running="Therefore there are 12 sequences in all.")]

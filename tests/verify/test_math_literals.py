@@ -35,3 +35,41 @@ def test_the_same_is_the_same_however_it_is_written(gold, answer):
 def test_any_two_texts_are_taken_without_an_error(gold, answer):
     assert same_literal(gold, answer) in (True, False, None)
     assert same_literal(gold, gold) is not False
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "same"),
+    [
+        ("0.\\overline{3}", "\\frac13", True),
+        ("\\frac{1}{6}", "0.1\\overline{6}", True),
+        ("0.\\overline{36}", "4/11", True),
+        ("0.(3)", "0.\\dot{3}", True),
+        ("-33.\\overline{3}\\%", "-\\frac13", True),
+        ("0.\\overline{3}", "0.3", False),
+        ("0.\\overline{36}", "0.36", False),
+        ("0.\\overline{4}", "0.\\overline{5}", False),
+    ],
+)
+def test_a_repeating_decimal_is_the_fraction_that_it_means(gold, answer, same):
+    assert decide(gold, answer) is same
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "same"),
+    [
+        ("\\$5", "5 cents", False),
+        ("\\$0.50", "50 cents", True),
+        ("\\$5", "5\\text{ dollars}", True),
+        ("\\$5", "€5", False),
+        ("12 noon", "12 midnight", False),
+        ("500 BC", "500 AD", False),
+        ("10 km north", "10 km south", False),
+        ("20\\% increase", "20\\% decrease", False),
+        ("30^\\circ", "\\frac{\\pi}{6}", True),
+        ("\\pi/2", "90°", True),
+        ("30^\\circ", "\\frac{\\pi}{3}", False),
+        ("90^\\circ", "90", True),
+    ],
+)
+def test_money_contraries_and_angles_mean_what_stands_beside_the_number(gold, answer, same):
+    assert decide(gold, answer) is same

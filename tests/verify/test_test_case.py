@@ -49,6 +49,9 @@ def test_arguments_may_be_json_text():
         {"call_type": "assert", "assert_case": "assert True"},
         {"call_type": "std", "inputs": [None], "outputs": ["1"]},
         {"call_type": "assert", "fn_name": 3, "assert_case": []},
+        {"call_type": "functional", "fn_name": "f", "inputs": ["[" * 9999], "outputs": ["1"]},
+        {"call_type": "functional", "fn_name": "f", "inputs": ["1\n" + "[" * 9999], "outputs": ["1"]},
+        {"call_type": "functional", "fn_name": "f", "inputs": ["1"], "outputs": ["[" * 9999]},
     ],
 )
 def test_what_cannot_be_read_is_an_error_and_no_empty_suite(case):

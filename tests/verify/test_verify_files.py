@@ -119,3 +119,12 @@ TURNS = [
 def test_a_conversation_ends_with_its_response(tmp_path, row, outcome):
     counts, _ = _verify(tmp_path, [{"category": "math", **row}])
     assert counts[outcome] == 1
+
+
+def test_a_ground_truth_nested_too_deep_is_an_unreadable_row_and_no_end_of_the_run(tmp_path):
+    deep = b'{"id": "deep", "category": "math", "response": "1", "ground_truth": ' + b"[" * 300 + b"]" * 300 + b"}"
+    text = {"id": "text", "category": "science", "response": "1", "ground_truth": '["' * 9999}
+    counts, lines = _verify(tmp_path, [deep, text, {"id": "m", "category": "math", "response": "1", "ground_truth": 1}])
+    assert [line["outcome"] for line in lines] == ["not_run", "not_run", "pass"]
+    assert lines[0]["reason"] == "unreadable_line"
+    assert counts["pass"] == 1

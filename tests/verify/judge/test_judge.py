@@ -164,6 +164,17 @@ def test_replies_on_disk_outlive_the_judge_and_failures_are_not_kept(tmp_path, w
     assert (len(server.bodies), len(silent.bodies)) == (1, 0)
 
 
+def test_a_reply_that_was_cut_off_is_asked_for_anew_where_more_tokens_are_allowed(tmp_path, with_judge):
+    path = str(tmp_path / "replies.sqlite")
+
+    def script(number, body):
+        return "VERDICT: CORRECT" if body["max_tokens"] > 100 else "The answer says that"
+
+    short, _ = with_judge(script, lambda judge: judge.correct(**QUESTION), cache_path=path, max_tokens=10)
+    longer, _ = with_judge(script, lambda judge: judge.correct(**QUESTION), cache_path=path, max_tokens=1000)
+    assert [one.reason for one in (short, longer)] == ["judge_unclear", "ok"]
+
+
 def test_a_file_that_is_no_store_is_refused_by_name(tmp_path):
     (tmp_path / "notes.txt").write_text("not a database, and long enough to be none" * 100)
     with pytest.raises(ValueError, match=r"cache_path.*notes\.txt"):
