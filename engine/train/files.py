@@ -8,8 +8,9 @@ from pathlib import Path
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
-from reasonmill.engine.train.launcher import EXIT_FINISHED, TrainerProcess
+from reasonmill.engine.train.launcher import EXIT_FINISHED, EXIT_STOPPED, TrainerProcess
 from reasonmill.engine.train.outlook import outlook
+from reasonmill.engine.train.packed_set import check_tokenizer
 from reasonmill.engine.train.preference_settings import check_rows
 from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.engine.train.status import read_status
@@ -24,12 +25,16 @@ _PROGRESS_S = 10.0
 def foretell(
     packed: str | None, settings: TrainSettings, pack: PackSettings, *, num_tokens: int | None = None
 ) -> list[str]:
-    """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set."""
+    """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set, or one of
+    another tokenizer.
+    """
     if packed is not None and num_tokens is not None:
         raise ValueError(f"--tokens {num_tokens}: the packed set {packed!r} has its own number")
     reader = None if packed is None else PackedReader(packed)
     if reader is not None and not reader.max_length:
         raise ValueError(f"--packed {packed!r} holds no packed set")
+    if reader is not None and pack.tokenizer:
+        check_tokenizer(reader, pack.tokenizer)
     return outlook(settings, tokenizer=pack.tokenizer, max_length=pack.max_length, packed=reader, num_tokens=num_tokens)
 
 
@@ -73,7 +78,7 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
         status = await wait_watched(trainer, (log, root / "train" / "metrics.jsonl"), settings.stall_limit_s)
     finally:
         showing.cancel()
-    if received:
+    if received and status == EXIT_STOPPED:
         raise Stopped(received[0])
     if status is None:
         raise RunFailed(

@@ -19,6 +19,7 @@ from reasonmill.engine.train.clock import lockstep_wait
 from reasonmill.engine.train.global_batch import global_batch
 from reasonmill.engine.train.loss import loss_scale
 from reasonmill.engine.train.objective import Objective, Supervised
+from reasonmill.engine.train.packed_set import mark_of
 from reasonmill.engine.train.rates import Rates
 from reasonmill.engine.train.schedule import Schedule, warmup_steps
 from reasonmill.engine.train.settings import TrainSettings
@@ -78,7 +79,7 @@ def train(
     course: dict[str, Any],
 ) -> Outcome:
     """Train from step `first_step` (steps done so far) to the end, or to the stop that the stream reports. `course` is
-    kept with each checkpoint.
+    kept with each checkpoint, and the mark of the rows.
     """
     step = saved = first_step
     while not stream.total_steps or step < stream.total_steps:
@@ -94,6 +95,8 @@ def train(
         if rows.save_first and step > saved:
             save(student.engine, checkpoints, step, course, ranks)
             saved = step
+        if step == first_step:
+            course = course | {"rows": mark_of(student.reader)}
         record = _step(student, stream, rows, step, settings, ranks)
         step += 1
         if log is not None:
