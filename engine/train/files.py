@@ -8,7 +8,7 @@ from pathlib import Path
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
-from reasonmill.engine.train.launcher import EXIT_FINISHED, EXIT_STOPPED, TrainerProcess
+from reasonmill.engine.train.launcher import EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED, TrainerProcess
 from reasonmill.engine.train.outlook import outlook
 from reasonmill.engine.train.packed_set import check_tokenizer
 from reasonmill.engine.train.preference_settings import check_rows
@@ -41,11 +41,14 @@ def foretell(
 async def train_files(packed: str, output_dir: str, settings: TrainSettings, pack: PackSettings) -> Path:
     """Train on a finished packed set, from the newest checkpoint if there is one; returns the student's folder.
 
-    SIGINT and SIGTERM save a checkpoint first. Raises ValueError for a set that is not finished, RunFailed naming the
-    log when training fails, Stopped after a signal.
+    SIGINT and SIGTERM save a checkpoint first. Raises ValueError for a set that is not finished or has no rows and for
+    what a rank calls a mistake, RunFailed naming the log when training fails, Stopped after a signal.
     """
-    if not PackedReader(packed).finished:
+    reader = PackedReader(packed)
+    if not reader.finished:
         raise ValueError(f"--packed {packed!r} holds no finished packed set")
+    if not reader.num_rows:
+        raise ValueError(f"--packed {packed!r} holds no row: nothing was packed")
     check_rows(packed, settings.preference)
     root = Path(output_dir).absolute()
     config = TrainConfig(
@@ -85,8 +88,10 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
             f"the trainer gave no sign of life for {settings.stall_limit_s:g} s and was killed: see {str(log)!r};"
             " the same command goes on from its newest checkpoint"
         )
+    cause = cause_in(log, since=begun)
+    if status == EXIT_MISTAKE and cause:
+        raise ValueError(f"{cause} (see {str(log)!r})")
     if status != EXIT_FINISHED:
-        cause = cause_in(log, since=begun)
         raise RunFailed(f"training failed: {cause or f'the trainer ended with status {status}'} (see {str(log)!r})")
     return root / "student"
 

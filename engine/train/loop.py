@@ -5,9 +5,12 @@ A loss that is not finite, or a gradient without length, stops the run and names
 
 import dataclasses
 import math
+import re
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,8 @@ from reasonmill.engine.train.stream import StepRows, StepStream
 from reasonmill.engine.train.zero import ZeroEngine
 from reasonmill.packing.balance import RowCost
 from reasonmill.packing.reader import PackedReader
+
+_WRITER = re.compile(r"inline_container|iostream|PytorchStreamWriter")  # torch's file writer, which hides the errno
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +118,22 @@ def save(engine: ZeroEngine, checkpoints: CheckpointFolder, step: int, course: d
     if ranks.rank == 0:
         checkpoints.begin(step)
     ranks.barrier()
-    engine.save(checkpoints.aside(step))
+    _write(engine, checkpoints.aside(step))
     ranks.barrier()
     if ranks.rank == 0:
         checkpoints.commit(step, course)
     ranks.barrier()
+
+
+def _write(engine: ZeroEngine, folder: Path) -> None:
+    """Raises OSError that names the folder and its room, also for what torch says of a file that was cut short."""
+    try:
+        engine.save(folder)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _WRITER.search(str(error)):
+            raise
+        free_mib = shutil.disk_usage(folder).free >> 20
+        raise OSError(f"{str(folder)!r} cannot be written, {free_mib:,} MiB are free there: {error}") from error
 
 
 def course_of(settings: TrainSettings) -> dict[str, Any]:

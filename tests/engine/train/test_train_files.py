@@ -9,7 +9,7 @@ import pytest
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train import files
 from reasonmill.engine.train.files import foretell, train_files
-from reasonmill.engine.train.launcher import EXIT_FAULT, EXIT_FINISHED, EXIT_STOPPED
+from reasonmill.engine.train.launcher import EXIT_FAULT, EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED
 from reasonmill.engine.train.packed_set import check_mark, mark_of
 from reasonmill.engine.train.settings import TrainSettings
 from reasonmill.packing.byte_tokenizer import write_byte_tokenizer
@@ -36,6 +36,12 @@ def pack(folder, tokenizer, answers, *, finished=True) -> PackedReader:
 def test_training_needs_a_finished_set(tmp_path):
     with pytest.raises(ValueError, match="holds no finished packed set"):
         asyncio.run(train_files(str(tmp_path / "no"), str(tmp_path), TrainSettings(), PackSettings()))
+
+
+def test_a_set_without_rows_is_refused_before_anything_starts(tmp_path, tokenizer):
+    pack(tmp_path / "none", tokenizer, [])
+    with pytest.raises(ValueError, match="none' holds no row: nothing was packed"):
+        asyncio.run(train_files(str(tmp_path / "none"), str(tmp_path), TrainSettings(), PackSettings()))
 
 
 def test_a_set_is_known_again_while_it_grows_and_another_is_refused(tmp_path, tokenizer):
@@ -70,6 +76,7 @@ def test_a_set_of_another_tokenizer_is_refused_before_anything_starts(tmp_path, 
         (EXIT_STOPPED, Stopped, "SIGTERM"),
         (1, RunFailed, "No space left"),
         (EXIT_FAULT, RunFailed, "No space left"),
+        (EXIT_MISTAKE, ValueError, "^OSError: No space left"),
         (EXIT_FINISHED, None, ""),
     ],
 )
