@@ -45,10 +45,13 @@ from reasonmill.packing.sampler import RowOrder
 
 @dataclass(frozen=True, kw_only=True)
 class _Resumed:
-    """Steps that lie behind, and how many rows shared a micro-step when the run began: they order its rows."""
+    """Steps that lie behind, and what ordered the rows when the run began: how many of them shared a micro-step, and
+    whether the first pass takes them as they were published.
+    """
 
     step: int
     group_rows: int
+    published_first: bool
 
 
 def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
@@ -91,7 +94,12 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
             checkpoints=checkpoints,
             log=log,
             first_step=resumed.step,
-            course=course_of(settings) | {"num_ranks": settings.num_ranks, "group_rows": resumed.group_rows},
+            course=course_of(settings)
+            | {
+                "num_ranks": settings.num_ranks,
+                "group_rows": resumed.group_rows,
+                "published_first": resumed.published_first,
+            },
         )
     if outcome.finished:
         told = difference(settings, reader.num_rows) if ranks.rank == 0 and reader.finished else None
@@ -167,8 +175,9 @@ def _engine(
         checkpoints.clean()  # half of one may be what fills a disk
         for message in messages:
             _say(message)
+    streams = steps_course(settings).streams
     if checkpoint is None:
-        return ZeroEngine(module, settings), _Resumed(step=0, group_rows=own_group)
+        return ZeroEngine(module, settings), _Resumed(step=0, group_rows=own_group, published_first=streams)
     _check_course(checkpoint, settings)
     check_mark(reader, checkpoint.facts, checkpoint.folder)
     resharded = checkpoint.facts["num_ranks"] != settings.num_ranks
@@ -180,7 +189,11 @@ def _engine(
     if ranks.rank == 0:
         then = f", which {checkpoint.facts['num_ranks']} ranks wrote" if resharded else ""
         _say(f"resumed from {checkpoint.folder.name}{then}")
-    return engine, _Resumed(step=checkpoint.step, group_rows=checkpoint.facts["group_rows"])
+    return engine, _Resumed(
+        step=checkpoint.step,
+        group_rows=checkpoint.facts["group_rows"],
+        published_first=checkpoint.facts.get("published_first", streams),
+    )
 
 
 def _check_course(checkpoint: Checkpoint, settings: TrainSettings) -> None:
@@ -225,7 +238,7 @@ def _stream(
         num_ranks=resumed.group_rows,
         window_rows=max(1, settings.balance_window_rows),
         costs_of=(lambda num_rows: student.cost.of_rows(*reader.row_sums(num_rows))) if balanced else None,
-        published_first=course.streams,
+        published_first=resumed.published_first,
     )
     return StepStream(
         reader,

@@ -5,13 +5,18 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train import files
 from reasonmill.engine.train.files import foretell, train_files
 from reasonmill.engine.train.launcher import EXIT_FAULT, EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED
+from reasonmill.engine.train.loop import Ranks, Student
 from reasonmill.engine.train.packed_set import check_mark, mark_of
+from reasonmill.engine.train.rank import _Resumed, _stream
+from reasonmill.engine.train.rates import Rates
 from reasonmill.engine.train.settings import TrainSettings
+from reasonmill.packing.balance import RowCost
 from reasonmill.packing.byte_tokenizer import write_byte_tokenizer
 from reasonmill.packing.chat import ChatEncoder
 from reasonmill.packing.dataset import PackedReader, PackedWriter
@@ -52,6 +57,19 @@ def test_a_set_is_known_again_while_it_grows_and_another_is_refused(tmp_path, to
     check_mark(other, {}, tmp_path / "step-1")
     with pytest.raises(ValueError, match=r"other' is not the one that checkpoint .*step-1' was trained on"):
         check_mark(other, facts, tmp_path / "step-1")
+
+
+def test_a_resumed_training_keeps_its_order_of_rows_whatever_now_says_how_long_it_goes_on(tmp_path, tokenizer):
+    reader = pack(tmp_path / "packed", tokenizer, [str(number) for number in range(20)])
+    student = Student(engine=None, reader=reader, cost=RowCost(), rates=Rates(num_ranks=1))
+    ranks = Ranks(rank=0, world_size=1, device=torch.device("cpu"), gather=list, barrier=lambda: None)
+
+    def order(published_first, **settings) -> list[int]:
+        resumed = _Resumed(step=1, group_rows=1, published_first=published_first)
+        stream = _stream(student, TrainSettings(num_ranks=1, **settings), ranks, resumed, lambda: False)
+        return [stream._order.row(position, 20) for position in range(20)]
+
+    assert order(False) == order(False, max_steps=9) != order(True, max_steps=9) == order(True) == list(range(20))
 
 
 @pytest.mark.parametrize(("last", "told"), [(7, "documents end with token 7, not"), (50_000, "token 50000 of")])
