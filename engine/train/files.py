@@ -10,10 +10,10 @@ from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
 from reasonmill.engine.train.launcher import EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED, TrainerProcess
 from reasonmill.engine.train.outlook import outlook
-from reasonmill.engine.train.packed_set import check_tokenizer
+from reasonmill.engine.train.packed_set import check_tokenizer, seal_of
 from reasonmill.engine.train.preference_settings import check_rows
 from reasonmill.engine.train.settings import TrainSettings
-from reasonmill.engine.train.status import read_status
+from reasonmill.engine.train.status import read_status, trained_set
 from reasonmill.engine.train.step_log import newest_record
 from reasonmill.engine.train.watch import wait_watched
 from reasonmill.packing.reader import PackedReader
@@ -59,7 +59,7 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
         settings=settings,
     )
     path, log = root / "train" / "config.json", root / "logs" / "train.log"
-    if _is_done(config, path):
+    if _is_done(config, path, reader):
         return root / "student"
     for line in foretell(packed, settings, pack):
         print(line, file=sys.stderr, flush=True)
@@ -96,14 +96,15 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
     return root / "student"
 
 
-def _is_done(config: TrainConfig, path: Path) -> bool:
-    """Whether the very same training has ended before."""
+def _is_done(config: TrainConfig, path: Path, reader: PackedReader) -> bool:
+    """Whether the very same training has ended before, on what the packed folder holds now."""
     status = read_status(Path(config.output_dir))
     return (
         status is not None
         and status[0] == "finished"
         and (Path(config.student_dir) / "config.json").exists()
         and TrainConfig.read(path) == config
+        and trained_set(Path(config.output_dir)) in (None, seal_of(reader))
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import xxhash
 
 from reasonmill.packing.chat import ChatEncoder
+from reasonmill.packing.layout import PUBLISHED
 from reasonmill.packing.reader import PackedReader
 
 
@@ -21,6 +22,11 @@ def mark_of(reader: PackedReader) -> str:
     for name in reader.names_of(0):
         digest.update(name.encode("utf-8", "surrogatepass") + b"\n")
     return str(digest.hexdigest())
+
+
+def seal_of(reader: PackedReader) -> str | None:
+    """Tells a finished set from every other; None while it grows."""
+    return xxhash.xxh3_64_hexdigest((reader.folder / PUBLISHED).read_bytes()) if reader.finished else None
 
 
 def check_mark(reader: PackedReader, facts: Mapping[str, Any], checkpoint: Path) -> None:

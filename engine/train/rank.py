@@ -28,7 +28,7 @@ from reasonmill.engine.train.model import build_model
 from reasonmill.engine.train.objective import Objective
 from reasonmill.engine.train.objectives import loss_module, objective_of, open_reader
 from reasonmill.engine.train.outlook import outlook
-from reasonmill.engine.train.packed_set import check_mark
+from reasonmill.engine.train.packed_set import check_mark, seal_of
 from reasonmill.engine.train.rates import Rates, peak_of
 from reasonmill.engine.train.sequence_parallel import check_heads, my_group, part_of
 from reasonmill.engine.train.settings import TrainSettings
@@ -108,7 +108,7 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
         weights = engine.whole_weights()
         if weights is not None:
             write(Path(config.student_dir), weights)
-    _leave(outcome, output_dir, ranks)
+    _leave(outcome, output_dir, ranks, seal_of(reader))
     return 0
 
 
@@ -270,9 +270,9 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _leave(outcome: Outcome, output_dir: Path, ranks: Ranks) -> None:
+def _leave(outcome: Outcome, output_dir: Path, ranks: Ranks, packed: str | None) -> None:
     if ranks.rank == 0:
-        write_status(output_dir, "finished" if outcome.finished else "stopped", outcome.step)
+        write_status(output_dir, "finished" if outcome.finished else "stopped", outcome.step, packed=packed)
     ranks.barrier()
     dist.destroy_process_group()
 

@@ -9,13 +9,15 @@ import torch
 
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train import files
+from reasonmill.engine.train.config import TrainConfig
 from reasonmill.engine.train.files import foretell, train_files
 from reasonmill.engine.train.launcher import EXIT_FAULT, EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED
 from reasonmill.engine.train.loop import Ranks, Student
-from reasonmill.engine.train.packed_set import check_mark, mark_of
+from reasonmill.engine.train.packed_set import check_mark, mark_of, seal_of
 from reasonmill.engine.train.rank import _Resumed, _stream
 from reasonmill.engine.train.rates import Rates
 from reasonmill.engine.train.settings import TrainSettings
+from reasonmill.engine.train.status import write_status
 from reasonmill.packing.balance import RowCost
 from reasonmill.packing.byte_tokenizer import write_byte_tokenizer
 from reasonmill.packing.chat import ChatEncoder
@@ -126,3 +128,22 @@ def test_a_stop_is_told_as_one_only_where_the_trainer_saved(tmp_path, tokenizer,
         return
     with pytest.raises(ends_in, match=told):
         asyncio.run(work)
+
+
+def test_a_training_that_ended_is_done_until_its_folder_holds_another_set(tmp_path, tokenizer):
+    reader = pack(tmp_path / "packed", tokenizer, ["a", "b"])
+    config = TrainConfig(
+        packed=str(tmp_path / "packed"),
+        output_dir=str(tmp_path / "train"),
+        student_dir=str(tmp_path / "student"),
+        tokenizer=tokenizer,
+        settings=TrainSettings(),
+    )
+    config.write(tmp_path / "train" / "config.json")
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "config.json").write_text("{}")
+    for known, done in ((seal_of(reader), True), (None, True), ("another", False)):
+        write_status(tmp_path / "train", "finished", 9, packed=known)
+        assert files._is_done(config, tmp_path / "train" / "config.json", reader) is done
+    assert seal_of(reader) != seal_of(pack(tmp_path / "more", tokenizer, ["a", "b", "c"]))
+    assert seal_of(pack(tmp_path / "young", tokenizer, ["a"], finished=False)) is None
