@@ -49,6 +49,7 @@ def pack_pair_files(inputs: Sequence[str], output_dir: str | None, settings: Pac
     num_bad = removed["unreadable_line"] + removed["not_encodable"]
     if num_bad > _MAX_UNREADABLE * num_rows:
         first = orjson.loads(path.read_bytes().partition(b"\n")[0])
+        (folder / PUBLISHED).unlink()  # a command that failed leaves no set, and may be given again
         raise ValueError(f"{num_bad} of {num_rows} rows are no pairs; of removed.jsonl the first: {first}")
     return {
         "pairs": counts.num_pairs,

@@ -20,6 +20,7 @@ from reasonmill.engine.evaluate.result import EvaluationResult, Judged, summaris
 from reasonmill.engine.evaluate.sampling import Plan, Sampling
 from reasonmill.engine.evaluate.settings import EvaluateSettings
 from reasonmill.engine.evaluate.trajectories import Trajectory, trajectories
+from reasonmill.engine.faults import RunFailed
 from reasonmill.engine.teachers.engine import Engine, check_model
 from reasonmill.engine.teachers.open import open_engine, open_teachers
 from reasonmill.engine.teachers.protocol import Teacher
@@ -110,7 +111,13 @@ class Evaluator:
             )
             async with self._opened(model, engines) if missing else nullcontext() as teacher:
                 for benchmark in benchmarks:
-                    keep(await self.score(teacher, model, benchmark, kept))
+                    scored = await self.score(teacher, model, benchmark, kept)
+                    first = scored.results[0]
+                    if first.num_refused == first.num_questions * first.samples_per_question:
+                        raise RunFailed(
+                            f"{model.name} on {benchmark.name}: every question was refused: that is no score"
+                        )
+                    keep(scored)
 
     def _kept(self, model: Model) -> AnswerFile | None:
         if self.answers_dir is None:

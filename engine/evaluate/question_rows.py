@@ -103,6 +103,8 @@ def _read_truth(row: dict[str, Any]) -> None:
 
 
 def _check_verifiable(query: Query) -> None:
+    if not any(turn.content.strip() for turn in query.messages if turn.role == "user"):
+        raise ValueError("the question is empty")
     if query.category in ("math", "science") and not (query.ground_truth or "").strip():
         raise ValueError(f"no reference answer: none of {', '.join(TRUTHS)}, and no solution with a box")
     if query.category == "code" and query.test_case is None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 _TAIL = 2**20  # bytes of a log that are looked through
-_RAISED = re.compile(r"[\w.]*(?:Error|Exception): .")
+_RAISED = re.compile(r"(?:\[rank\d+\]: )?([\w.]*(?:Error|Exception): .*)")  # torch puts the rank in front
 _MARKS = ("error: ", "training cannot go on: ")
 
 
@@ -20,4 +20,4 @@ def cause_in(log: Path, *, since: int = 0) -> str | None:
         for mark in _MARKS:
             if line.startswith(mark):
                 return line.removeprefix(mark)
-    return next((line for line in lines if _RAISED.match(line)), None)
+    return next((found[1] for line in lines if (found := _RAISED.match(line))), None)

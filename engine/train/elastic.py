@@ -58,8 +58,10 @@ def main() -> int:
         torchrun([*placed, "--module", "reasonmill.engine.train.main", "--config", path])
     except ChildFailedError as error:
         print(error, file=sys.stderr, flush=True)
-        own = {failure.exitcode for failure in error.failures.values()} & {EXIT_MISTAKE, EXIT_FAULT}
-        return max(own, default=1)
+        found = {failure.exitcode for failure in error.failures.values()}
+        if stopping and found == {-signal.SIGTERM}:
+            return EXIT_STOPPED  # asked before a rank could hear it: nothing was trained since the newest checkpoint
+        return max(found & {EXIT_MISTAKE, EXIT_FAULT}, default=1)
     status = read_status(output_dir)
     return EXIT_FINISHED if status is not None and status[0] == "finished" else EXIT_STOPPED
 

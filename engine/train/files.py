@@ -8,11 +8,12 @@ from pathlib import Path
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
-from reasonmill.engine.train.launcher import EXIT_FINISHED, TrainerProcess
+from reasonmill.engine.train.launcher import EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED, TrainerProcess
 from reasonmill.engine.train.outlook import outlook
+from reasonmill.engine.train.packed_set import check_tokenizer, seal_of
 from reasonmill.engine.train.preference_settings import check_rows
 from reasonmill.engine.train.settings import TrainSettings
-from reasonmill.engine.train.status import read_status
+from reasonmill.engine.train.status import read_status, trained_set
 from reasonmill.engine.train.step_log import newest_record
 from reasonmill.engine.train.watch import wait_watched
 from reasonmill.packing.reader import PackedReader
@@ -24,23 +25,30 @@ _PROGRESS_S = 10.0
 def foretell(
     packed: str | None, settings: TrainSettings, pack: PackSettings, *, num_tokens: int | None = None
 ) -> list[str]:
-    """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set."""
+    """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set, or one of
+    another tokenizer.
+    """
     if packed is not None and num_tokens is not None:
         raise ValueError(f"--tokens {num_tokens}: the packed set {packed!r} has its own number")
     reader = None if packed is None else PackedReader(packed)
     if reader is not None and not reader.max_length:
         raise ValueError(f"--packed {packed!r} holds no packed set")
+    if reader is not None and pack.tokenizer:
+        check_tokenizer(reader, pack.tokenizer)
     return outlook(settings, tokenizer=pack.tokenizer, max_length=pack.max_length, packed=reader, num_tokens=num_tokens)
 
 
 async def train_files(packed: str, output_dir: str, settings: TrainSettings, pack: PackSettings) -> Path:
     """Train on a finished packed set, from the newest checkpoint if there is one; returns the student's folder.
 
-    SIGINT and SIGTERM save a checkpoint first. Raises ValueError for a set that is not finished, RunFailed naming the
-    log when training fails, Stopped after a signal.
+    SIGINT and SIGTERM save a checkpoint first. Raises ValueError for a set that is not finished or has no rows and for
+    what a rank calls a mistake, RunFailed naming the log when training fails, Stopped after a signal.
     """
-    if not PackedReader(packed).finished:
+    reader = PackedReader(packed)
+    if not reader.finished:
         raise ValueError(f"--packed {packed!r} holds no finished packed set")
+    if not reader.num_rows:
+        raise ValueError(f"--packed {packed!r} holds no row: nothing was packed")
     check_rows(packed, settings.preference)
     root = Path(output_dir).absolute()
     config = TrainConfig(
@@ -51,7 +59,7 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
         settings=settings,
     )
     path, log = root / "train" / "config.json", root / "logs" / "train.log"
-    if _is_done(config, path):
+    if _is_done(config, path, reader):
         return root / "student"
     for line in foretell(packed, settings, pack):
         print(line, file=sys.stderr, flush=True)
@@ -73,27 +81,30 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
         status = await wait_watched(trainer, (log, root / "train" / "metrics.jsonl"), settings.stall_limit_s)
     finally:
         showing.cancel()
-    if received:
+    if received and status == EXIT_STOPPED:
         raise Stopped(received[0])
     if status is None:
         raise RunFailed(
             f"the trainer gave no sign of life for {settings.stall_limit_s:g} s and was killed: see {str(log)!r};"
             " the same command goes on from its newest checkpoint"
         )
+    cause = cause_in(log, since=begun)
+    if status == EXIT_MISTAKE and cause:
+        raise ValueError(f"{cause} (see {str(log)!r})")
     if status != EXIT_FINISHED:
-        cause = cause_in(log, since=begun)
         raise RunFailed(f"training failed: {cause or f'the trainer ended with status {status}'} (see {str(log)!r})")
     return root / "student"
 
 
-def _is_done(config: TrainConfig, path: Path) -> bool:
-    """Whether the very same training has ended before."""
+def _is_done(config: TrainConfig, path: Path, reader: PackedReader) -> bool:
+    """Whether the very same training has ended before, on what the packed folder holds now."""
     status = read_status(Path(config.output_dir))
     return (
         status is not None
         and status[0] == "finished"
         and (Path(config.student_dir) / "config.json").exists()
         and TrainConfig.read(path) == config
+        and trained_set(Path(config.output_dir)) in (None, seal_of(reader))
     )
 
 

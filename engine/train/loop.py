@@ -5,9 +5,12 @@ A loss that is not finite, or a gradient without length, stops the run and names
 
 import dataclasses
 import math
+import re
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from reasonmill.engine.train.clock import lockstep_wait
 from reasonmill.engine.train.global_batch import global_batch
 from reasonmill.engine.train.loss import loss_scale
 from reasonmill.engine.train.objective import Objective, Supervised
+from reasonmill.engine.train.packed_set import mark_of
 from reasonmill.engine.train.rates import Rates
 from reasonmill.engine.train.schedule import Schedule, warmup_steps
 from reasonmill.engine.train.settings import TrainSettings
@@ -27,6 +31,8 @@ from reasonmill.engine.train.stream import StepRows, StepStream
 from reasonmill.engine.train.zero import ZeroEngine
 from reasonmill.packing.balance import RowCost
 from reasonmill.packing.reader import PackedReader
+
+_WRITER = re.compile(r"inline_container|iostream|PytorchStreamWriter")  # torch's file writer, which hides the errno
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +84,7 @@ def train(
     course: dict[str, Any],
 ) -> Outcome:
     """Train from step `first_step` (steps done so far) to the end, or to the stop that the stream reports. `course` is
-    kept with each checkpoint.
+    kept with each checkpoint, and the mark of the rows.
     """
     step = saved = first_step
     while not stream.total_steps or step < stream.total_steps:
@@ -94,6 +100,8 @@ def train(
         if rows.save_first and step > saved:
             save(student.engine, checkpoints, step, course, ranks)
             saved = step
+        if step == first_step:
+            course = course | {"rows": mark_of(student.reader)}
         record = _step(student, stream, rows, step, settings, ranks)
         step += 1
         if log is not None:
@@ -110,11 +118,22 @@ def save(engine: ZeroEngine, checkpoints: CheckpointFolder, step: int, course: d
     if ranks.rank == 0:
         checkpoints.begin(step)
     ranks.barrier()
-    engine.save(checkpoints.aside(step))
+    _write(engine, checkpoints.aside(step))
     ranks.barrier()
     if ranks.rank == 0:
         checkpoints.commit(step, course)
     ranks.barrier()
+
+
+def _write(engine: ZeroEngine, folder: Path) -> None:
+    """Raises OSError that names the folder and its room, also for what torch says of a file that was cut short."""
+    try:
+        engine.save(folder)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _WRITER.search(str(error)):
+            raise
+        free_mib = shutil.disk_usage(folder).free >> 20
+        raise OSError(f"{str(folder)!r} cannot be written, {free_mib:,} MiB are free there: {error}") from error
 
 
 def course_of(settings: TrainSettings) -> dict[str, Any]:

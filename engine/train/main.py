@@ -35,6 +35,10 @@ def main() -> None:
         traceback.print_exc()
         print(f"error: {mistake}", file=sys.stderr)
         status = EXIT_MISTAKE
+    except OSError as failure:  # a full disk, say: a new start may fare better
+        traceback.print_exc()
+        print(f"error: {failure}", file=sys.stderr)
+        status = 1
     except TrainingFault as fault:
         print(f"training cannot go on: {fault}", file=sys.stderr)
         status = EXIT_FAULT

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import torch
 import torch.distributed as dist
 
@@ -26,6 +28,7 @@ from reasonmill.engine.train.model import build_model
 from reasonmill.engine.train.objective import Objective
 from reasonmill.engine.train.objectives import loss_module, objective_of, open_reader
 from reasonmill.engine.train.outlook import outlook
+from reasonmill.engine.train.packed_set import check_mark, seal_of
 from reasonmill.engine.train.rates import Rates, peak_of
 from reasonmill.engine.train.sequence_parallel import check_heads, my_group, part_of
 from reasonmill.engine.train.settings import TrainSettings
@@ -42,10 +45,13 @@ from reasonmill.packing.sampler import RowOrder
 
 @dataclass(frozen=True, kw_only=True)
 class _Resumed:
-    """Steps that lie behind, and how many rows shared a micro-step when the run began: they order its rows."""
+    """Steps that lie behind, and what ordered the rows when the run began: how many of them shared a micro-step, and
+    whether the first pass takes them as they were published.
+    """
 
     step: int
     group_rows: int
+    published_first: bool
 
 
 def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
@@ -61,12 +67,12 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
     model = _build(settings, encoder)
     output_dir = Path(config.output_dir)
     write = _Writer(model=model, tokenizer=Path(config.tokenizer), end_token_id=encoder.end_token_id)
-    if ranks.rank == 0:
-        _write_initial(output_dir / "initial", settings, write)
     checkpoints = CheckpointFolder(output_dir / "checkpoints", keep=settings.save_total_limit)
+    if ranks.rank == 0:
+        _write_initial(output_dir / "initial", settings, write, begun=checkpoints.newest()[0] is not None)
     module = loss_module(model, settings)
-    engine, resumed = _engine(module, checkpoints, ranks, settings)
     reader = open_reader(config.packed, settings)
+    engine, resumed = _engine(module, checkpoints, ranks, settings, reader)
     objective = objective_of(module, engine, reader, config, ranks, first_step=resumed.step, say=_say)
     if ranks.rank == 0 and reader.max_length:
         for line in outlook(settings, tokenizer=config.tokenizer, max_length=reader.max_length, packed=reader):
@@ -88,7 +94,12 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
             checkpoints=checkpoints,
             log=log,
             first_step=resumed.step,
-            course=course_of(settings) | {"num_ranks": settings.num_ranks, "group_rows": resumed.group_rows},
+            course=course_of(settings)
+            | {
+                "num_ranks": settings.num_ranks,
+                "group_rows": resumed.group_rows,
+                "published_first": resumed.published_first,
+            },
         )
     if outcome.finished:
         told = difference(settings, reader.num_rows) if ranks.rank == 0 and reader.finished else None
@@ -97,7 +108,7 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
         weights = engine.whole_weights()
         if weights is not None:
             write(Path(config.student_dir), weights)
-    _leave(outcome, output_dir, ranks)
+    _leave(outcome, output_dir, ranks, seal_of(reader))
     return 0
 
 
@@ -134,18 +145,27 @@ def _build(settings: TrainSettings, encoder: ChatEncoder) -> Any:
     return model
 
 
-def _write_initial(folder: Path, settings: TrainSettings, write: _Writer) -> None:
-    """The student before its first step, once a run."""
-    if folder.exists():
+def _write_initial(folder: Path, settings: TrainSettings, write: _Writer, *, begun: bool) -> None:
+    """The student before its first step. Another one that was left there is replaced, unless training has `begun`."""
+    known = folder.with_name(f"{folder.name}.json")
+    course = course_of(settings)
+    mark = orjson.dumps({name: course[name] for name in ("model", "seed", "bf16")}, option=orjson.OPT_SORT_KEYS)
+    if folder.exists() and (begun or (known.is_file() and known.read_bytes() == mark)):
         return
+    known.unlink(missing_ok=True)
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
     if isinstance(settings.model, str):
         folder.symlink_to(Path(settings.model).absolute())
     else:
         write(folder, write.model.state_dict())
+    known.write_bytes(mark)
 
 
 def _engine(
-    module: StudentLoss, checkpoints: CheckpointFolder, ranks: Ranks, settings: TrainSettings
+    module: StudentLoss, checkpoints: CheckpointFolder, ranks: Ranks, settings: TrainSettings, reader: PackedReader
 ) -> tuple[ZeroEngine, _Resumed]:
     """The engine, with the newest whole checkpoint loaded."""
     checkpoint, messages = checkpoints.newest()
@@ -155,9 +175,11 @@ def _engine(
         checkpoints.clean()  # half of one may be what fills a disk
         for message in messages:
             _say(message)
+    streams = steps_course(settings).streams
     if checkpoint is None:
-        return ZeroEngine(module, settings), _Resumed(step=0, group_rows=own_group)
+        return ZeroEngine(module, settings), _Resumed(step=0, group_rows=own_group, published_first=streams)
     _check_course(checkpoint, settings)
+    check_mark(reader, checkpoint.facts, checkpoint.folder)
     resharded = checkpoint.facts["num_ranks"] != settings.num_ranks
     if resharded:
         make_universal(checkpoint.folder, rank=ranks.rank, barrier=ranks.barrier)
@@ -167,7 +189,11 @@ def _engine(
     if ranks.rank == 0:
         then = f", which {checkpoint.facts['num_ranks']} ranks wrote" if resharded else ""
         _say(f"resumed from {checkpoint.folder.name}{then}")
-    return engine, _Resumed(step=checkpoint.step, group_rows=checkpoint.facts["group_rows"])
+    return engine, _Resumed(
+        step=checkpoint.step,
+        group_rows=checkpoint.facts["group_rows"],
+        published_first=checkpoint.facts.get("published_first", streams),
+    )
 
 
 def _check_course(checkpoint: Checkpoint, settings: TrainSettings) -> None:
@@ -212,7 +238,7 @@ def _stream(
         num_ranks=resumed.group_rows,
         window_rows=max(1, settings.balance_window_rows),
         costs_of=(lambda num_rows: student.cost.of_rows(*reader.row_sums(num_rows))) if balanced else None,
-        published_first=course.streams,
+        published_first=resumed.published_first,
     )
     return StepStream(
         reader,
@@ -244,9 +270,9 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _leave(outcome: Outcome, output_dir: Path, ranks: Ranks) -> None:
+def _leave(outcome: Outcome, output_dir: Path, ranks: Ranks, packed: str | None) -> None:
     if ranks.rank == 0:
-        write_status(output_dir, "finished" if outcome.finished else "stopped", outcome.step)
+        write_status(output_dir, "finished" if outcome.finished else "stopped", outcome.step, packed=packed)
     ranks.barrier()
     dist.destroy_process_group()
 

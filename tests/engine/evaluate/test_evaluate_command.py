@@ -152,3 +152,12 @@ def test_two_models_of_one_folder_need_names(reasonmill, tmp_path):
     status, out, _ = reasonmill(*command, "first=m", "m")
     assert status == 0
     assert "first:" in out
+
+
+def test_refusals_alone_are_no_score(reasonmill, tmp_path):
+    (tmp_path / "words.jsonl").write_bytes(orjson.dumps({"prompt": "How many are there?", "answer": "7"}))
+    status, out, err = reasonmill("recipe.yaml", "--questions", "words.jsonl", "--output", "refused.json")
+    assert status == 1
+    assert "good on words: every question was refused: that is no score" in err
+    assert "pass@1" not in out
+    assert not (tmp_path / "refused.json").exists()

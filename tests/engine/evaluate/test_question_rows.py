@@ -59,6 +59,7 @@ def test_constraints_and_tests_become_what_the_verifiers_take():
         ({"prompt": "p", "category": "code"}, "no test_case"),
         ({"prompt": "p", "category": "if"}, "no instruction_constrain"),
         ({"prompt": "p", "category": "cooking", "answer": "x"}, "cooking"),
+        ({"prompt": " ", "answer": "x"}, "the question is empty"),
     ],
 )
 def test_a_row_that_could_not_be_judged_is_refused_with_what_it_lacks(row, message):

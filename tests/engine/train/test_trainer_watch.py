@@ -45,6 +45,15 @@ def test_the_cause_is_what_a_rank_said_in_this_start_and_not_torchruns_banner(tm
     assert cause_in(tmp_path / "none.log") is None
 
 
+def test_the_exception_of_a_rank_is_found_behind_the_number_that_torch_puts_in_front(tmp_path):
+    (tmp_path / "train.log").write_text(
+        "[rank3]: Traceback (most recent call last):\n[rank3]:   raise\n"
+        "[rank3]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n"
+    )
+    told = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"
+    assert cause_in(tmp_path / "train.log") == told
+
+
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_trainer_that_stands_still_is_killed_and_one_that_ends_is_not(tmp_path, stopped):
     async def scenario():

@@ -158,17 +158,36 @@ def test_where_the_time_of_a_step_went_is_told(tmp_path, reader):
         assert record["lockstep_wait_planned"] == 0.0
 
 
-def test_a_disk_that_fills_up_while_saving_leaves_the_checkpoint_before_it(tmp_path, reader):
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (lambda: OSError(errno.ENOSPC, "No space left on device"), "No space left"),
+        (
+            lambda: RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 128 vs 16"),
+            "unexpected pos",
+        ),
+    ],
+)
+def test_a_disk_that_fills_up_while_saving_leaves_the_checkpoint_before_it(tmp_path, reader, fault, told):
     class Full(FakeEngine):
         def save(self, folder) -> None:
             super().save(folder)
             if self.calls > 3:
-                raise OSError(errno.ENOSPC, "No space left on device")
+                raise fault()
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=rf"\.step-6\.partial' cannot be written, [\d,]+ MiB are free there: .*{told}"):
         run(tmp_path, reader, Full())
     checkpoints = CheckpointFolder(tmp_path / "checkpoints", keep=9)
     found, messages = checkpoints.newest()
     assert (found.step, messages) == (3, [])
     checkpoints.clean()
     assert saved(tmp_path) == ["step-3"], "nothing is left that fills the disk"
+
+
+def test_what_is_wrong_besides_writing_is_not_said_to_be_the_disk(tmp_path, reader):
+    class Lost(FakeEngine):
+        def save(self, folder) -> None:
+            raise RuntimeError("Connection closed by peer")
+
+    with pytest.raises(RuntimeError, match=r"^Connection closed by peer"):
+        run(tmp_path, reader, Lost())
