@@ -46,7 +46,7 @@ def _id(value: dict[str, Any]) -> str | None:
 
 
 def _text(value: dict[str, Any], place: str) -> str:
-    given = [value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)]
+    given: list[str] = [value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)]
     text = next((text for text in given if text.strip()), None)
     if text is None and not given:
         try:
