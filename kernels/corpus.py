@@ -7,6 +7,7 @@ threads, nor on the parts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from reasonmill.kernels import characters, corpus_reference, minhash_reference, 
 from reasonmill.kernels.corpus_reference import Banding
 from reasonmill.kernels.ngrams import Matches, NgramIndex
 from reasonmill.kernels.prints import Prints
-from reasonmill.kernels.texts import Texts, as_strings, check_count
+from reasonmill.kernels.texts import Texts, as_strings, check_threads, held
 
 if native_available:
     from reasonmill.kernels import _native
@@ -58,8 +59,7 @@ def read(
     num_threads: int = 0,
 ) -> tuple[Prints, Matches]:
     """One walk over each text. `banding` None: no band keys; `index` None: no matches."""
-    check_count(texts)
-    return _read(_held(texts), banding, index, least_tokens, num_threads)
+    return _read(_held(held(texts)), banding, index, least_tokens, num_threads)
 
 
 def find_duplicates(
@@ -112,7 +112,8 @@ class Corpus:
         least_tokens: int = 1,
         num_threads: int = 0,
     ) -> None:
-        check_count(texts)
+        texts = held(texts)
+        check_threads(num_threads)
         self._texts = _held(texts)
         self._banding = banding
         self._num_threads = num_threads
@@ -213,8 +214,8 @@ def _duplicates(
     label_variants: bool,
     num_threads: int,
 ) -> Duplicates:
-    if not 0.0 < threshold <= 1.0:
-        raise ValueError(f"threshold: {threshold} is outside (0, 1]")
+    if not isinstance(threshold, Real) or not 0.0 < threshold <= 1.0:
+        raise ValueError(f"threshold: {threshold!r} is outside (0, 1]")
     for name, size in zip(("max_bucket", "max_candidates"), limits, strict=True):
         if size < 1:
             raise ValueError(f"{name}: {size} is not positive")
@@ -252,8 +253,13 @@ def _duplicates(
 
 
 def _ranks(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    order = np.asarray(order)
     seen = np.zeros(count, np.bool_)
-    if order.shape == (count,) and (not count or (order.min() >= 0 and order.max() < count)):
+    if (
+        order.dtype.kind in "iu"
+        and order.shape == (count,)
+        and (not count or (order.min() >= 0 and order.max() < count))
+    ):
         seen[order] = True
     if not seen.all() or order.shape != (count,):
         raise ValueError(f"order is no permutation of {count} texts")

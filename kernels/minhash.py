@@ -5,13 +5,14 @@ of the same n-gram hashes and seed.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reasonmill.kernels import characters, minhash_reference, native_available
-from reasonmill.kernels.texts import Texts, as_strings
+from reasonmill.kernels.texts import Texts, as_strings, check_threads, held
 
 if native_available:
     from reasonmill.kernels import _native
@@ -29,9 +30,14 @@ def signatures(
 ) -> NDArray[np.uint32]:
     """Signature of each text, uint32 [len(texts), num_perm]; all ones where a text has fewer than `ngram` words.
 
-    `num_threads` 0 means every core; the result does not depend on it. Raises ValueError for sizes below 1.
+    `num_threads` 0 means every core; the result does not depend on it. Raises ValueError for sizes below 1
+    and a seed that is no number of 32 bits, TypeError for what is no sequence of texts (a single one is not).
     """
+    texts = held(texts)
     _check_positive(num_perm=num_perm, ngram=ngram)
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed: {seed!r} is no number from 0 to 2**32 - 1")
+    check_threads(num_threads)
     factors, offsets = minhash_reference.permutations(num_perm, seed)
     if native_available:
         return _native.signatures(
@@ -54,5 +60,9 @@ def band_keys(slots: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.ui
 
 def _check_positive(**sizes: int) -> None:
     for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, Integral):
+            raise ValueError(f"{name}: {size!r} is no whole number")
         if size < 1:
             raise ValueError(f"{name}: {size} is not positive")
+        if size >= 2**31:
+            raise ValueError(f"{name}: {size} is too large: the limit is {2**31 - 1}")

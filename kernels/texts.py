@@ -1,7 +1,8 @@
 """Texts as the kernels take them: a sequence of str, or `Spans` of UTF-8 bytes, as Arrow or a mapped file has them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,15 @@ class Spans:
 
     @classmethod
     def of_arrow(cls, array: Any) -> "Spans":
-        """Views a pyarrow string or large_string array without a copy of its text. Raises ValueError for nulls."""
+        """Views a pyarrow string or large_string array without a copy of its text, one in chunks with one. Raises
+        ValueError for nulls and other types.
+        """
         import pyarrow
 
+        if isinstance(array, pyarrow.ChunkedArray):
+            if pyarrow.types.is_string(array.type):
+                array = array.cast(pyarrow.large_string())  # 32-bit offsets may not reach over all chunks
+            array = pyarrow.concat_arrays(array.chunks) if array.num_chunks else pyarrow.array([], array.type)
         if not (pyarrow.types.is_string(array.type) or pyarrow.types.is_large_string(array.type)):
             raise ValueError(f"the array holds {array.type}, expected string or large_string")
         if array.null_count:
@@ -57,10 +64,30 @@ class Spans:
 Texts = Sequence[str] | Spans
 
 
-def check_count(texts: Texts) -> None:
-    """Raise ValueError for more texts than the kernels number."""
+def held(texts: Any) -> Texts:
+    """What a caller gave, as Texts: pyarrow string arrays are viewed, other iterables in an order are listed.
+
+    Raises TypeError for a single text, whose characters are no texts, for what has no order, and for no texts at all;
+    ValueError for more texts than the kernels number, and for arrays that `Spans.of_arrow` refuses.
+    """
+    if isinstance(texts, str | bytes | bytearray | Set | Mapping) or not (
+        isinstance(texts, Spans) or hasattr(texts, "__iter__")
+    ):
+        raise TypeError(f"texts are a {type(texts).__name__}: expected a sequence of str, or an Arrow array of strings")
+    if type(texts).__module__.partition(".")[0] == "pyarrow":
+        texts = Spans.of_arrow(texts)
+    if not hasattr(texts, "__len__"):
+        texts = list(texts)
     if len(texts) > _MAX_TEXTS:
         raise ValueError(f"{len(texts)} texts at once are too many: the limit is {_MAX_TEXTS}")
+    found: Texts = texts
+    return found
+
+
+def check_threads(num_threads: int) -> None:
+    """Raise ValueError for a number of threads that is none; 0 is every core."""
+    if isinstance(num_threads, bool) or not isinstance(num_threads, Integral) or num_threads < 0:
+        raise ValueError(f"num_threads: {num_threads!r} is no number of threads; 0 is every core")
 
 
 def as_strings(texts: Texts) -> list[str]:

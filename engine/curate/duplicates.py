@@ -35,6 +35,7 @@ def near_duplicates(
 
     `order` int64 [N] is a permutation: earlier ones claim to be kept first. Without it the claim depends on content
     alone, so that a shuffled input keeps the same texts; of identical texts the first is kept.
-    Raises ValueError for another order, or a threshold outside (0, 1].
+    Raises ValueError for another order, a threshold outside (0, 1] or a negative number of threads, TypeError for what
+    is no sequence of texts (a single one is not).
     """
     return duplicates.near_duplicates(texts, threshold, order=order, num_threads=num_threads)[0]

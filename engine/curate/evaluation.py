@@ -16,9 +16,13 @@ _ID_KEYS = ("id", "unique_id", "task_id", "question_id", "global_id", "key")
 
 
 def load_evaluation(against: Sequence[AgainstSettings]) -> list[EvaluationItem]:
-    """Items of all sets in order. Raises FileNotFoundError, or ValueError naming the row that has no question."""
-    items = []
+    """Items of all sets in order.
+
+    Raises FileNotFoundError, or ValueError naming the row that has no question or the set that has no row.
+    """
+    items: list[EvaluationItem] = []
     for settings in against:
+        num_before = len(items)
         name = settings.name or Path(settings.path).name.split(".")[0]
         for row in read_rows(settings.path):
             place = f"{settings.path}:{row.line}"
@@ -32,6 +36,8 @@ def load_evaluation(against: Sequence[AgainstSettings]) -> list[EvaluationItem]:
                     rules=settings.rules,
                 )
             )
+        if len(items) == num_before:
+            raise ValueError(f"{settings.path!r} has no row: nothing would be compared with evaluation set {name!r}")
     return items
 
 
@@ -40,10 +46,13 @@ def _id(value: dict[str, Any]) -> str | None:
 
 
 def _text(value: dict[str, Any], place: str) -> str:
-    for key in _TEXT_KEYS:
-        if isinstance(value.get(key), str):
-            return str(value[key])
-    try:
-        return query_from_json({**value, "category": "other"}).text
-    except ValueError as error:
-        raise ValueError(f"{place}: none of {', '.join(_TEXT_KEYS)} is text, and {error}") from None
+    given: list[str] = [value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)]
+    text = next((text for text in given if text.strip()), None)
+    if text is None and not given:
+        try:
+            text = query_from_json({**value, "category": "other"}).text
+        except ValueError as error:
+            raise ValueError(f"{place}: none of {', '.join(_TEXT_KEYS)} is text, and {error}") from None
+    if not text or not text.strip():
+        raise ValueError(f"{place}: the question is empty, so that nothing would be compared with it")
+    return text

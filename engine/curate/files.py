@@ -8,9 +8,11 @@ The rows are read once, in batches; what is kept is copied from the spool. Memor
 the steps that compare or label all that is left (`refine.py`), where they are turned on.
 """
 
+import fcntl
+import os
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,7 +56,8 @@ async def curate_files(
     `index` is a folder that knows what earlier calls kept (`index.py`); the same call made again finds what it found.
     `against` are further evaluation sets, compared by every rule; where no encoder is installed they are compared by
     text alone, and the counts say so under `not_run`. Raises FileNotFoundError or ValueError for an input that cannot
-    be read, RunFailed if the encoder keeps dying, and ValueError, after all is written, for too many unreadable rows.
+    be read or a folder that another call writes to, RunFailed if the encoder keeps dying, and ValueError, after all is
+    written, for too many unreadable rows.
     """
     missing = encoder_missing(settings.embeddings) if against and settings.embeddings.enabled else None
     rules: tuple[Rule, ...] = ("containment", "ngram") if missing else RULES
@@ -65,6 +68,7 @@ async def curate_files(
     folder = Path(output_dir)
     by_text = Evaluation(evaluation, settings.decontaminate)
     with ExitStack() as stack:
+        stack.enter_context(_held(folder))
         earlier = stack.enter_context(open_index(index, settings)) if index else None
         reading = stack.enter_context(Reading(folder / WORK_FOLDER, by_text, settings, on_progress=on_progress))
         reading.read(queries, category=category)
@@ -75,6 +79,21 @@ async def curate_files(
         reading.check_readable(settings.max_unreadable_share, "max_unreadable_share")
         reading.remember()  # last: what failed is mended and said again, and must not meet itself
     return counts
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The output folder, held by one call at a time: two would empty each other's work folder. It leaves no file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"output folder {str(folder)!r} is in use by another curate: choose another") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def open_index(folder: str, settings: CurateSettings) -> Index:

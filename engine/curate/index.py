@@ -102,6 +102,8 @@ class Index:
         try:
             manifest = orjson.loads(path.read_bytes())
             found, entries = manifest["made_with"], [SegmentEntry(**entry) for entry in manifest["segments"]]
+            if not isinstance(found, dict):
+                raise TypeError(f"made_with is {found!r}")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"index: {str(path)!r} is damaged: {error}") from None
         for name, wanted in made_with(self._banding).items():

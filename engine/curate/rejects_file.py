@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,5 +48,6 @@ class RejectsFile:
                 )
 
     def close(self) -> None:
-        """Nothing more is added."""
-        self._stream.close()
+        """Nothing more is added or read; the file goes with its folder."""
+        with suppress(OSError):  # on a full disk what is still buffered fails again
+            self._stream.close()

@@ -9,6 +9,7 @@ import os
 import shutil
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -51,7 +52,8 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for stream in (self._records, self._texts):
-            stream.close()
+            with suppress(OSError):  # on a full disk what is still buffered fails again: it is not wanted any more
+                stream.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __len__(self) -> int:

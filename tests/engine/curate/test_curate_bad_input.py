@@ -1,6 +1,8 @@
 """Rows and files that nobody should send: named and counted, and no other row suffers."""
 
 import asyncio
+import fcntl
+import os
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,31 @@ def test_a_folder_for_a_file_or_a_file_for_a_folder_is_a_mistake_that_is_named(
     arguments = [part for name, path in paths.items() for part in (name, str(tmp_path / path))]
     assert run_command(["curate", *arguments, "--set", "embeddings.enabled=false"]) == 2
     assert paths[flag] in capsys.readouterr().err
+
+
+def test_two_calls_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    curated(tmp_path, GOOD)
+    before = (tmp_path / "out" / "kept.jsonl").read_bytes()
+    other = os.open(tmp_path / "out", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)  # what a call holds while it works
+    with pytest.raises(ValueError, match=r"out' is in use by another curate"):
+        curated(tmp_path, GOOD, GOOD)
+    assert (tmp_path / "out" / "kept.jsonl").read_bytes() == before
+    os.close(other)
+    assert curated(tmp_path, GOOD, GOOD)[0]["read"] == 2
+
+
+def test_a_manifest_that_is_json_of_another_form_is_damaged(tmp_path: Path) -> None:
+    queries = tmp_path / "q.jsonl"
+    queries.write_bytes(GOOD)
+    (tmp_path / "index").mkdir()
+    for content in (
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"made_with": null, "segments": []}',
+        b'{"made_with": {}, "segments": [1]}',
+    ):
+        (tmp_path / "index" / "manifest.json").write_bytes(content)
+        with pytest.raises(ValueError, match=r"manifest\.json' is damaged"):
+            asyncio.run(curate_files([str(queries)], [], str(tmp_path / "out"), LENIENT, index=str(tmp_path / "index")))

@@ -43,3 +43,22 @@ def test_a_row_that_is_no_question_is_an_error_with_its_place(tmp_path: Path, ro
     against = write(tmp_path / "exam.jsonl", {"prompt": "p?"}, row)
     with pytest.raises(ValueError, match=r"exam\.jsonl:2"):
         load_evaluation([against])
+
+
+def test_a_blank_question_gives_way_to_one_with_words(tmp_path: Path) -> None:
+    (item,) = load_evaluation([write(tmp_path / "exam.jsonl", {"prompt": "", "text": " ", "problem": "r?"})])
+    assert item.text == "r?"
+
+
+@pytest.mark.parametrize("row", [{"question": ""}, {"problem": " \n", "prompt": ""}, {"messages": []}])
+def test_an_item_that_nothing_could_be_like_is_an_error_with_its_place(tmp_path: Path, row: object) -> None:
+    against = write(tmp_path / "exam.jsonl", {"prompt": "p?"}, row)
+    with pytest.raises(ValueError, match=r"exam\.jsonl:2"):
+        load_evaluation([against])
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_a_set_without_a_row_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
+    against = write(tmp_path / "exam.jsonl", content)
+    with pytest.raises(ValueError, match=r"exam\.jsonl' has no row"):
+        load_evaluation([against])
