@@ -2,6 +2,7 @@
 
 import asyncio
 import types
+from contextlib import closing
 
 import orjson
 import pytest
@@ -51,12 +52,12 @@ def run(tmp_path, monkeypatch):
     (tmp_path / "sums.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
     recipe = load_recipe(tmp_path / "recipe.yaml")
     paths = types.SimpleNamespace(root=tmp_path / "run", logs=tmp_path / "run" / "logs")
-    telemetry = Telemetry(tmp_path / "run")
 
     def evaluate():
         engine = Echo()
         teachers = {one.name: VllmTeacher(one, engine) for one in recipe.teachers}
-        asyncio.run(evaluate_teachers(recipe, paths, teachers, Twos(), telemetry))
+        with closing(Telemetry(tmp_path / "run")) as telemetry:
+            asyncio.run(evaluate_teachers(recipe, paths, teachers, Twos(), telemetry))
         return engine.asked
 
     return evaluate

@@ -1,6 +1,7 @@
 """Steps of a run's curation that need all queries: made once, remembered, and told to the journal."""
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -37,16 +38,15 @@ def settings(folder: Path) -> CurateSettings:
 async def curated(folder: Path, curate: CurateSettings, *, fill: bool) -> tuple[dict[str, dict[str, str]], list[str]]:
     """Tags by id of the queries in the journal, and the reasons of the rejects."""
     paths = (str(folder / "q.jsonl"),)
-    telemetry = Telemetry(folder)
-    async with (
-        Journal(folder / "journal.sqlite") as journal,
-        Curation(journal, paths, QueriesSettings(paths=paths), curate, [], folder / "curation", telemetry) as curation,
-    ):
-        if fill:
-            await curation.fill()
-        rows = await journal.read(lambda c: ledger.read_queries_after(c, -1, 100))
-        reasons = await journal.rows("SELECT reason FROM rejects")
-    telemetry.close()
+    with closing(Telemetry(folder)) as telemetry:
+        async with (
+            Journal(folder / "journal.sqlite") as journal,
+            Curation(journal, paths, QueriesSettings(paths=paths), curate, [], folder / "held", telemetry) as curation,
+        ):
+            if fill:
+                await curation.fill()
+            rows = await journal.read(lambda c: ledger.read_queries_after(c, -1, 100))
+            reasons = await journal.rows("SELECT reason FROM rejects")
     return {query.id: query.tags for _, query, _ in rows}, [reason for (reason,) in reasons]
 
 
