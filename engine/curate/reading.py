@@ -106,11 +106,6 @@ class Reading:
         self._on_progress(f"read {self.num_rows:,} rows")
 
     @property
-    def num_repeated(self) -> int:
-        """Queries whose id an earlier one has."""
-        return int(np.count_nonzero(self._is_repeated))
-
-    @property
     def _is_repeated(self) -> NDArray[np.bool_]:
         repeated: NDArray[np.bool_] = self._first_with != np.arange(len(self._first_with))
         return repeated
