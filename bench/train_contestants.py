@@ -56,7 +56,6 @@ def _ours(settings: TrainSettings, inputs: Path, gate: Gate, folder: Path) -> No
     from reasonmill.engine.train.rates import Rates
     from reasonmill.engine.train.stream import StepStream
     from reasonmill.engine.train.zero import ZeroEngine, start_collectives
-    from reasonmill.packing.balance import RowCost
     from reasonmill.packing.sampler import RowOrder
 
     device = start_collectives(settings)
@@ -76,7 +75,7 @@ def _ours(settings: TrainSettings, inputs: Path, gate: Gate, folder: Path) -> No
     ranks = replace(ranks_of(device, settings), part=counted)
     dimensions = dimensions_of(settings.model)
     assert dimensions is not None, "the bench writes its own model"
-    cost = RowCost(quadratic=dimensions.quadratic)
+    cost = dimensions.row_cost
     order = RowOrder(0, num_ranks=4, costs_of=lambda num_rows: cost.of_rows(*reader.row_sums(num_rows)))
     train(
         Student(engine=engine, reader=reader, cost=cost, rates=Rates(num_ranks=2, dimensions=dimensions)),

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from reasonmill.engine.train.settings import ModelShape
+from reasonmill.packing.balance import RowCost
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
@@ -51,9 +52,13 @@ class Dimensions:
         return self.body_parameters + self.head_parameters * (1 if self.tie_word_embeddings else 2)
 
     @property
-    def quadratic(self) -> float:
-        """Cost of a pair of tokens of one document, in tokens of linear work: see `packing.balance.RowCost`."""
-        return self.num_hidden_layers * self.attention_width / (self.body_parameters + self.head_parameters)
+    def row_cost(self) -> RowCost:
+        """What a row of documents costs in a step."""
+        return RowCost.of_transformer(
+            num_parameters=self.body_parameters + self.head_parameters,
+            num_layers=self.num_hidden_layers,
+            attention_width=self.attention_width,
+        )
 
     def step_flops(self, num_tokens: int, squares: int, num_targets: int) -> float:
         """Of forward and backward without recomputation: 6 a token and parameter of the layers, 6 a target and

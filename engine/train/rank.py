@@ -218,7 +218,7 @@ def _student(
     return Student(
         engine=engine,
         reader=reader,
-        cost=RowCost() if dimensions is None else RowCost(quadratic=dimensions.quadratic),
+        cost=RowCost() if dimensions is None else dimensions.row_cost,
         rates=Rates(num_ranks=settings.num_ranks, dimensions=dimensions, peak=peak),
         objective=objective,
     )

@@ -118,7 +118,7 @@ def test_rows_other_than_expected_are_told():
 def test_dimensions_count_the_parameters_that_the_models_have(tmp_path):
     assert QWEN_32B.num_parameters == pytest.approx(32.76e9, rel=1e-3)
     assert QWEN_4B.num_parameters == pytest.approx(4.02e9, rel=1e-2)
-    assert 0.9e-5 < QWEN_32B.quadratic < 1.1e-5
+    assert 0.9e-5 < QWEN_32B.row_cost.quadratic < 1.1e-5
     assert dimensions_of(str(tmp_path)) is None
     (tmp_path / "config.json").write_text('{"hidden_size": 8, "num_attention_heads": 0}')
     assert dimensions_of(str(tmp_path)) is None

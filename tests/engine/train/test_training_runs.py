@@ -21,7 +21,6 @@ from reasonmill.engine.train.loss import StudentLoss
 from reasonmill.engine.train.model import build_model
 from reasonmill.engine.train.schedule import Schedule, warmup_steps
 from reasonmill.engine.train.settings import ModelShape, TrainSettings, ZeroSettings
-from reasonmill.packing.balance import RowCost
 from reasonmill.packing.byte_tokenizer import write_byte_tokenizer
 from reasonmill.packing.chat import ChatEncoder
 from reasonmill.packing.dataset import PackedReader, PackedWriter
@@ -117,7 +116,7 @@ def reference(config: TrainConfig, total_steps: int) -> list[tuple[float, float]
     """Losses and gradient norms of the same training in one process, in plain torch."""
     settings = config.settings
     reader = PackedReader(config.packed)
-    cost = RowCost(quadratic=dimensions_of(settings.model, vocab_size=261).quadratic)
+    cost = dimensions_of(settings.model, vocab_size=261).row_cost
     order = RowOrder(settings.seed, num_ranks=2, costs_of=lambda num_rows: cost.of_rows(*reader.row_sums(num_rows)))
     model = build_model(settings.model, vocab_size=261, seed=settings.seed, dtype=torch.float32)
     decayed = [p for p in model.parameters() if p.ndim >= 2]
