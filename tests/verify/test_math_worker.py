@@ -1,5 +1,6 @@
 """The algebra, in the test's own process."""
 
+import gc
 import signal
 
 import pytest
@@ -11,7 +12,9 @@ from reasonmill.verify import math_worker, worker_loop
 def _alarm(monkeypatch):
     before = signal.signal(signal.SIGALRM, worker_loop._ring)
     monkeypatch.setattr(worker_loop, "_die_at", lambda cpu_s: None)
+    gc.disable()  # an alarm that rings while what other tests left is finalised would be lost
     yield
+    gc.enable()
     signal.signal(signal.SIGALRM, before)
 
 
