@@ -13,6 +13,7 @@ from rich.console import Console
 
 from reasonmill.engine import verbs
 from reasonmill.engine.console import LastingConsole
+from reasonmill.engine.store.published import QUESTIONS
 
 _OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # behind an option that takes several files it looks like one more
 
@@ -29,12 +30,15 @@ def run_command(arguments: list[str]) -> int:
     # argparse takes key=value only right behind the recipe; people also write it behind an option
     if any(text.startswith("-") or "=" not in text for text in rest) or (rest and "overrides" not in options):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if "input" in options and "overrides" in options and isinstance(options.input, list):
-        named = [text for text in options.input if _OVERRIDE.match(text) and not Path(text).exists()]
-        options.input = [text for text in options.input if text not in named]
+    for name in ("input", "queries", "against"):
+        files = getattr(options, name, None)
+        if "overrides" not in options or not isinstance(files, list):
+            continue
+        named = [text for text in files if _OVERRIDE.match(text) and not Path(text).exists()]
+        setattr(options, name, [text for text in files if text not in named])
         rest = [*named, *rest]
-        if not options.input:
-            parser.error("argument --input: expected at least one file")
+        if named and len(named) == len(files):
+            parser.error(f"argument --{name}: expected at least one file")
     if rest:
         options.overrides = [*options.overrides, *rest]
     work: Callable[[argparse.Namespace, Console], int] = options.work
@@ -109,13 +113,25 @@ def _add_curate(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "curate",
         help="filter, deduplicate and decontaminate queries",
-        description="Writes kept.jsonl, removed.jsonl (each removal with its evidence) and counts.json.",
+        description="Writes kept.jsonl, removed.jsonl (each removal with its evidence) and counts.json. The question "
+        f"of a row is its messages, its conversations, or text under {', '.join(QUESTIONS)}.",
     )
     command.add_argument(
-        "--queries", nargs="+", required=True, metavar="Q", help=".jsonl, .jsonl.zst, .json or .parquet"
+        "--queries",
+        "--input",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="Q",
+        help=".jsonl, .jsonl.zst, .json or .parquet",
     )
     command.add_argument(
-        "--against", nargs="*", default=[], metavar="EVAL", help="evaluation sets to decontaminate against"
+        "--against",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="EVAL",
+        help="evaluation sets to decontaminate against",
     )
     command.add_argument("--output-dir", required=True, metavar="DIR")
     command.add_argument("--category", help="category of rows that name none")
@@ -135,8 +151,10 @@ def _add_calibrate(commands: "_Commands[argparse.ArgumentParser]") -> None:
         description="Plants the evaluation questions in disguise among the queries and writes the model's profile, for "
         "curate.embeddings.profile: threshold, recall by disguise, clean queries flagged, error against float32.",
     )
-    command.add_argument("--queries", nargs="+", required=True, metavar="Q", help="real queries, 100 at least")
-    command.add_argument("--against", nargs="+", required=True, metavar="EVAL", help="evaluation sets")
+    command.add_argument(
+        "--queries", nargs="+", action="extend", required=True, metavar="Q", help="real queries, 100 at least"
+    )
+    command.add_argument("--against", nargs="+", action="extend", required=True, metavar="EVAL", help="evaluation sets")
     command.add_argument("--output", required=True, metavar="PROFILE.json")
     command.add_argument("--limit", type=int, default=2000, metavar="N", help="read so many of each (default: 2000)")
     command.add_argument(
@@ -207,6 +225,7 @@ def _add_pack(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument(
         "--input",
         nargs="+",
+        action="extend",
         required=True,
         metavar="DATASET",
         help="dataset files (.parquet or .jsonl); a dry run also takes rows with no more than num_tokens",
@@ -253,15 +272,23 @@ def _add_evaluate(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument(
         "--model",
         nargs="+",
+        action="extend",
         default=[],
         metavar="M",
         help="FOLDER or NAME=FOLDER of a model, or its name at --base-url",
     )
     command.add_argument(
-        "--questions", nargs="+", default=[], metavar="Q", help="questions with answers or tests, FILE or NAME=FILE"
+        "--questions",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="Q",
+        help="questions with answers or tests, FILE or NAME=FILE",
     )
     command.add_argument("--output", required=True, metavar="evaluation.json")
-    command.add_argument("--base-url", nargs="+", metavar="URL", help="OpenAI-compatible servers, http://host:8000/v1")
+    command.add_argument(
+        "--base-url", nargs="+", action="extend", metavar="URL", help="OpenAI-compatible servers, http://host:8000/v1"
+    )
     command.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the servers' key")
     command.add_argument("--preset", choices=tuple(PRESETS), help="prompts, sampling and samples as a report has them")
     command.add_argument("--samples", type=int, metavar="N", help="answers to each question")
@@ -347,7 +374,12 @@ def _add_simulate_teacher(commands: "_Commands[argparse.ArgumentParser]") -> Non
     )
     command.add_argument("--num-queries", type=int, default=1000, metavar="N", help="with --write-queries")
     command.add_argument(
-        "--categories", nargs="*", default=[], metavar="C", help="with --write-queries; default: the published shares"
+        "--categories",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="C",
+        help="with --write-queries; default: the published shares",
     )
     _add_settings(command, "lengths=DeepSeek-R1, pass_rate=0.5, faults.drop_rate=0.01, faults.error_rate=0.01, …")
     command.set_defaults(work=verbs.simulate_teacher)

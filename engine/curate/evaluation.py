@@ -8,10 +8,11 @@ from typing import Any
 
 from reasonmill.engine.curate.evaluation_item import EvaluationItem
 from reasonmill.engine.curate.settings import AgainstSettings
+from reasonmill.engine.store.published import QUESTIONS, question_of
 from reasonmill.engine.store.readers import query_from_json
 from reasonmill.engine.store.rows import read_rows
 
-_TEXT_KEYS = ("prompt", "question", "problem", "text", "Question")
+_TEXT_KEYS = (*QUESTIONS, "text")  # MBPP's; of a query `text` may be a whole conversation, so it is read here alone
 _ID_KEYS = ("id", "unique_id", "task_id", "question_id", "global_id", "key")
 
 
@@ -46,9 +47,8 @@ def _id(value: dict[str, Any]) -> str | None:
 
 
 def _text(value: dict[str, Any], place: str) -> str:
-    given: list[str] = [value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)]
-    text = next((text for text in given if text.strip()), None)
-    if text is None and not given:
+    text = question_of(value, _TEXT_KEYS)
+    if text is None:
         try:
             text = query_from_json({**value, "category": "other"}).text
         except ValueError as error:
