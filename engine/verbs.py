@@ -81,7 +81,7 @@ def _say_missing(missing: ModuleNotFoundError) -> int:
 
 
 def _say(error: BaseException, status: int) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    print("; ".join((f"error: {error}", *getattr(error, "__notes__", ()))), file=sys.stderr)
     return status
 
 
@@ -128,13 +128,14 @@ def _settings(cls: type[S], overrides: Sequence[str]) -> S:
 
 def curate(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill curate`."""
-    from reasonmill.engine.curate.files import WRITTEN, curate_files
+    from reasonmill.engine.curate.files import curate_files
+    from reasonmill.engine.curate.output import paths_written
     from reasonmill.engine.curate.settings import CurateSettings
 
     settings = _settings(CurateSettings, options.overrides)
     folder = Path(_output_dir(options.output_dir))
     against = [*options.against, *(item.path for item in settings.against)]
-    _keep([*options.queries, *against], [folder / name for name in WRITTEN])
+    _keep([*options.queries, *against], paths_written(folder))
     counts = asyncio.run(
         curate_files(
             options.queries,
