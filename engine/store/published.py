@@ -23,13 +23,16 @@ def question_of(row: Mapping[str, Any], keys: Sequence[str] = QUESTIONS) -> str 
 
     Alpaca's `input` stands behind its `instruction`.
     """
-    given = [key for key in keys if isinstance(row.get(key), str)]
-    key = next((key for key in given if row[key].strip()), given[0] if given else None)
-    if key is None:
-        return None
-    text: str = row[key]
-    more = row.get("input") if key == "instruction" else None
-    return f"{text}\n\n{more}" if isinstance(more, str) and more.strip() else text
+    blank = None
+    for key in keys:
+        text = row.get(key)
+        if not isinstance(text, str):
+            continue
+        if text and not text.isspace():
+            more = row.get("input") if key == "instruction" else None
+            return f"{text}\n\n{more}" if isinstance(more, str) and more.strip() else text
+        blank = text if blank is None else blank
+    return blank
 
 
 def choices_of(row: Mapping[str, Any]) -> list[str] | None:
