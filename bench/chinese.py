@@ -1,8 +1,8 @@
 """Near-duplicates in Chinese: recall of copies with some characters changed, against the edits and against the truth.
 
-A text of L characters has L - 4 5-grams, of which k edits spoil 5k: the Jaccard is (L - 4 - 5k) / (L - 4 + 5k), and two
-edits take a text of fewer than 94 characters below 0.8, whoever compares. `alike` is the share of copies that are at 0.8
-or above by exact comparison, with the same numbers: more cannot be found. What is found of those is a figure of its own.
+A text of L characters has L - 4 5-grams, of which k edits spoil 5k: its Jaccard is (L - 4 - 5k) / (L - 4 + 5k), and two
+edits take a text of fewer than 94 characters below 0.8, whoever compares. `alike` is the share of copies that are at
+0.8 or above by exact comparison, with the same numbers: more cannot be found. What is found of those is another figure.
 
 With REASONMILL_CHINESE naming a UTF-8 file of one text a line (those of 60 to 500 Han characters are taken) it runs on
 that, else on written texts of as many of the commonest characters, uniform in length.
