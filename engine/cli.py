@@ -16,6 +16,7 @@ from reasonmill.engine.console import LastingConsole
 from reasonmill.engine.store.published import QUESTIONS
 
 _OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # behind an option that takes several files it looks like one more
+_NAMED = re.compile(r"[^=.]+=.+\.(jsonl|jsonl\.zst|json|parquet)$")  # NAME=FILE is none
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,7 +35,7 @@ def run_command(arguments: list[str]) -> int:
         files = getattr(options, name, None)
         if "overrides" not in options or not isinstance(files, list):
             continue
-        named = [text for text in files if _OVERRIDE.match(text) and not Path(text).exists()]
+        named = [text for text in files if _OVERRIDE.match(text) and not (_NAMED.match(text) or Path(text).exists())]
         setattr(options, name, [text for text in files if text not in named])
         rest = [*named, *rest]
         if named and len(named) == len(files):
@@ -126,7 +127,9 @@ def _add_curate(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _add_several(
         command, "--queries", "--input", required=True, metavar="Q", what=".jsonl, .jsonl.zst, .json or .parquet"
     )
-    _add_several(command, "--against", metavar="EVAL", what="evaluation sets to decontaminate against")
+    _add_several(
+        command, "--against", metavar="EVAL", what="evaluation sets to decontaminate against, FILE or NAME=FILE"
+    )
     command.add_argument("--output-dir", required=True, metavar="DIR")
     command.add_argument("--category", help="category of rows that name none")
     command.add_argument(
@@ -146,7 +149,7 @@ def _add_calibrate(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "curate.embeddings.profile: threshold, recall by disguise, clean queries flagged, error against float32.",
     )
     _add_several(command, "--queries", required=True, metavar="Q", what="real queries, 100 at least")
-    _add_several(command, "--against", required=True, metavar="EVAL", what="evaluation sets")
+    _add_several(command, "--against", required=True, metavar="EVAL", what="evaluation sets, FILE or NAME=FILE")
     command.add_argument("--output", required=True, metavar="PROFILE.json")
     command.add_argument("--limit", type=int, default=2000, metavar="N", help="read so many of each (default: 2000)")
     command.add_argument(

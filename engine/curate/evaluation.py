@@ -3,11 +3,11 @@ a set that is partly unread would let its questions through.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from reasonmill.engine.curate.evaluation_item import EvaluationItem
 from reasonmill.engine.curate.settings import AgainstSettings
+from reasonmill.engine.store.file_names import distinct_names
 from reasonmill.engine.store.published import QUESTIONS, question_of
 from reasonmill.engine.store.readers import query_from_json
 from reasonmill.engine.store.rows import read_rows
@@ -22,9 +22,9 @@ def load_evaluation(against: Sequence[AgainstSettings]) -> list[EvaluationItem]:
     Raises FileNotFoundError, or ValueError naming the row that has no question or the set that has no row.
     """
     items: list[EvaluationItem] = []
-    for settings in against:
+    for settings, own_name in zip(against, distinct_names([settings.path for settings in against]), strict=True):
         num_before = len(items)
-        name = settings.name or Path(settings.path).name.split(".")[0]
+        name = settings.name or own_name
         for row in read_rows(settings.path):
             place = f"{settings.path}:{row.line}"
             if row.value is None:

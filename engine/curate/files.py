@@ -31,6 +31,7 @@ from reasonmill.engine.curate.settings import RULES, AgainstSettings, CurateSett
 from reasonmill.engine.curate.spool import Spool
 from reasonmill.engine.records import Query, Reject, content_id
 from reasonmill.engine.store.digest import digest_of
+from reasonmill.engine.store.file_names import name_and_path
 from reasonmill.engine.store.readers import query_to_json
 
 _CHUNK = 256  # queries of one embedding call
@@ -51,14 +52,18 @@ async def curate_files(
     """Curates the files and returns the counts.
 
     `index` is a folder that knows what earlier calls kept (`index.py`); the same call made again finds what it found.
-    `against` are further evaluation sets, compared by every rule; where no encoder is installed they are compared by
-    text alone, and the counts say so under `not_run`. Raises FileNotFoundError or ValueError for an input that cannot
-    be read or a folder that another call writes to, RunFailed if the encoder keeps dying, and ValueError for too many
-    unreadable rows. What a failed call writes, and where, says `output.py`; an index learns nothing from it.
+    `against` are further evaluation sets, FILE or NAME=FILE, compared by every rule; where no encoder is installed
+    they are compared by text alone, and the counts say so under `not_run`. What a failed call writes, and where, says
+    `output.py`; an index learns nothing from it.
+
+    Raises FileNotFoundError or ValueError for an input that cannot be read or a folder that another call writes to,
+    RunFailed if the encoder keeps dying, and ValueError for too many unreadable rows.
     """
     missing = encoder_missing(settings.embeddings) if against and settings.embeddings.enabled else None
     rules: tuple[Rule, ...] = ("containment", "ngram") if missing else RULES
-    evaluation = load_evaluation((*settings.against, *(AgainstSettings(path=path, rules=rules) for path in against)))
+    sets = [name_and_path(text) for text in against]
+    given = [AgainstSettings(path=path, name=name, rules=rules) for name, path in sets]
+    evaluation = load_evaluation((*settings.against, *given))
     for path in queries:
         if not Path(path).is_file():
             raise FileNotFoundError(f"input file {path!r} does not exist or is not a file")

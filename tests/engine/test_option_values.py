@@ -47,11 +47,16 @@ def test_options_given_again_add_up_and_settings_may_stand_behind_them(tmp_path:
     files = [write(tmp_path / f"{n}.jsonl", "question", QUESTIONS[60 * n : 60 * n + 60]) for n in range(2)]
     sets = [write(tmp_path / f"set{n}.jsonl", "problem", [QUESTIONS[70 * n + 3]]) for n in range(2)]
     arguments = [part for file in files for part in ("--queries", file)]
-    arguments += [part for file in sets for part in ("--against", file)]
+    arguments += ["--against", sets[0], "--against", f"second={sets[1]}"]
     out = tmp_path / "out"
-    assert run_command(["curate", *arguments, "embeddings.enabled=false", "--output-dir", str(out)]) == 0
+    assert (
+        run_command(
+            ["curate", *arguments, "embeddings.enabled=false", "decontaminate.ngram=6", "--output-dir", str(out)]
+        )
+        == 0
+    )
     counts = orjson.loads((out / "counts.json").read_bytes())
     assert counts["read"] == 120
     assert counts["reasons"] == {"decontaminate/contaminated_containment": 2}
     removed = [orjson.loads(line)["evidence"] for line in (out / "removed.jsonl").read_bytes().splitlines()]
-    assert [evidence["evaluation_set"] for evidence in removed] == ["set0", "set1"]
+    assert [evidence["evaluation_set"] for evidence in removed] == ["set0", "second"]
