@@ -20,14 +20,15 @@ import orjson
 from reasonmill.engine.curate import output
 from reasonmill.engine.curate.decisions import Decisions
 from reasonmill.engine.curate.decontaminate import Evaluation, EvaluationItem
-from reasonmill.engine.curate.embedding_model import encoder_missing
+from reasonmill.engine.curate.embedding_model import encoder_missing, model_folder
 from reasonmill.engine.curate.embeddings import EmbeddingDecontaminator
 from reasonmill.engine.curate.evaluation import load_evaluation
 from reasonmill.engine.curate.index import Index
+from reasonmill.engine.curate.profile import read_profile
 from reasonmill.engine.curate.reading import Reading
 from reasonmill.engine.curate.refine import Refined, refined, works_on_all
 from reasonmill.engine.curate.rejects_file import RejectsFile
-from reasonmill.engine.curate.settings import RULES, AgainstSettings, CurateSettings, Rule
+from reasonmill.engine.curate.settings import RULES, AgainstSettings, CurateSettings, EmbeddingSettings, Rule
 from reasonmill.engine.curate.spool import Spool
 from reasonmill.engine.records import Query, Reject, content_id
 from reasonmill.engine.store.digest import digest_of
@@ -59,6 +60,7 @@ async def curate_files(
     Raises FileNotFoundError or ValueError for an input that cannot be read or a folder that another call writes to,
     RunFailed if the encoder keeps dying, and ValueError for too many unreadable rows.
     """
+    _check_named(settings.embeddings)
     missing = encoder_missing(settings.embeddings) if against and settings.embeddings.enabled else None
     rules: tuple[Rule, ...] = ("containment", "ngram") if missing else RULES
     sets = [name_and_path(text) for text in against]
@@ -88,6 +90,14 @@ async def curate_files(
         return _write(
             folder, reading, decisions, behind, refinement.kept if settings.tags.any else None, counts, settings
         )
+
+
+def _check_named(settings: EmbeddingSettings) -> None:
+    """Raise ValueError for a model or a profile that is named and is none, before anything is read."""
+    if settings.enabled and settings.model is not None:
+        model_folder(settings.model)
+    if settings.enabled and settings.profile is not None:
+        read_profile(settings.profile)
 
 
 def open_index(folder: str, settings: CurateSettings) -> Index:

@@ -118,6 +118,16 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["model", "profile"])
+def test_a_model_or_profile_that_is_named_and_is_none_is_a_mistake_before_anything_is_read(
+    tmp_path: Path, name: str
+) -> None:
+    embeddings = EmbeddingSettings(**{name: str(tmp_path / "none")})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=rf"embeddings\.{name}: '.*none'"):
+        curated(tmp_path, *questions(5), settings=CurateSettings(embeddings=embeddings))
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_an_encoder_the_text_rules_run_and_the_counts_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
