@@ -73,7 +73,6 @@ class Reading:
         """Read the files; `limit`: up to so many ids. Raises FileNotFoundError or ValueError that names a whole file
         that cannot be read, OSError where the folder cannot be written.
         """
-        self.paths = tuple(paths)
         seen: set[str] = set()
         for item in read_queries(paths, category=category):
             self.num_rows += 1
@@ -88,6 +87,7 @@ class Reading:
         self._end_batch()
         self._ids = self.spool.ids
         self._order, self._first_with = id_order(self._ids)
+        self.paths = tuple(paths)
 
     def _add(self, query: Query) -> None:
         text = query.text
