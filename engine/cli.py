@@ -13,7 +13,6 @@ from rich.console import Console
 
 from reasonmill.engine import verbs
 from reasonmill.engine.console import LastingConsole
-from reasonmill.engine.store.published import QUESTIONS
 
 _OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # behind an option that takes several files it looks like one more
 _NAMED = re.compile(r"[^=.]+=.+\.(jsonl|jsonl\.zst|json|parquet)$")  # NAME=FILE is none
@@ -118,6 +117,8 @@ def _add_run(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _add_curate(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    from reasonmill.engine.store.published import QUESTIONS
+
     command = commands.add_parser(
         "curate",
         help="filter, deduplicate and decontaminate queries",
