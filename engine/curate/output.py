@@ -66,10 +66,13 @@ def _is_good(counts: Path) -> bool:
 
 def clear_failed(folder: Path) -> None:
     """Take away what a failed call left; files of others stay."""
+    place = folder / FAILED
+    if not place.is_dir():
+        return
     for name in WRITTEN:
-        (folder / FAILED / name).unlink(missing_ok=True)
-    with suppress(OSError):  # not there, or not empty
-        (folder / FAILED).rmdir()
+        (place / name).unlink(missing_ok=True)
+    with suppress(OSError):  # not empty
+        place.rmdir()
 
 
 def removed_rows(reading: Reading, decisions: Decisions | None, behind: RejectsFile) -> Iterator[Reject]:
