@@ -119,8 +119,9 @@ if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 replaced = []
 def replace(self, target, given=Path.replace):
-    replaced.append(target)
-    if len(replaced) == deadly:
+    is_named = not str(target).endswith(".writing")
+    replaced.extend([target] * is_named)
+    if is_named and len(replaced) == deadly:
         os.kill(os.getpid(), signal.SIGKILL)
     return given(self, target)
 Path.replace = replace
