@@ -15,6 +15,7 @@ from reasonmill.engine import verbs
 from reasonmill.engine.console import LastingConsole
 
 _OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # behind an option that takes several files it looks like one more
+_NAMED = re.compile(r"[^=.]+=.+\.(jsonl|jsonl\.zst|json|parquet)$")  # NAME=FILE is none
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,12 +30,15 @@ def run_command(arguments: list[str]) -> int:
     # argparse takes key=value only right behind the recipe; people also write it behind an option
     if any(text.startswith("-") or "=" not in text for text in rest) or (rest and "overrides" not in options):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if "input" in options and "overrides" in options and isinstance(options.input, list):
-        named = [text for text in options.input if _OVERRIDE.match(text) and not Path(text).exists()]
-        options.input = [text for text in options.input if text not in named]
+    for name in ("input", "queries", "against"):
+        files = getattr(options, name, None)
+        if "overrides" not in options or not isinstance(files, list):
+            continue
+        named = [text for text in files if _OVERRIDE.match(text) and not (_NAMED.match(text) or Path(text).exists())]
+        setattr(options, name, [text for text in files if text not in named])
         rest = [*named, *rest]
-        if not options.input:
-            parser.error("argument --input: expected at least one file")
+        if named and len(named) == len(files):
+            parser.error(f"argument --{name}: expected at least one file")
     if rest:
         options.overrides = [*options.overrides, *rest]
     work: Callable[[argparse.Namespace, Console], int] = options.work
@@ -81,6 +85,13 @@ def _add_recipe(command: argparse.ArgumentParser, *, dry_run: str = "print the r
     command.add_argument("--dry-run", action="store_true", help=dry_run)
 
 
+def _add_several(
+    command: argparse.ArgumentParser, *names: str, metavar: str, what: str, required: bool = False
+) -> None:
+    """An option of one or more values, which may be given again for more."""
+    command.add_argument(*names, nargs="+", action="extend", default=[], required=required, metavar=metavar, help=what)
+
+
 def _add_settings(command: argparse.ArgumentParser, what: str, dest: str = "overrides") -> None:
     help_text = f"{what}; may be given again"
     command.add_argument("--set", dest=dest, action="append", default=[], metavar="key=value", help=help_text)
@@ -106,16 +117,19 @@ def _add_run(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _add_curate(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    from reasonmill.engine.store.published import QUESTIONS
+
     command = commands.add_parser(
         "curate",
         help="filter, deduplicate and decontaminate queries",
-        description="Writes kept.jsonl, removed.jsonl (each removal with its evidence) and counts.json.",
+        description="Writes kept.jsonl, removed.jsonl (each removal with its evidence) and counts.json. The question "
+        f"of a row is its messages, its conversations, or text under {', '.join(QUESTIONS)}.",
     )
-    command.add_argument(
-        "--queries", nargs="+", required=True, metavar="Q", help=".jsonl, .jsonl.zst, .json or .parquet"
+    _add_several(
+        command, "--queries", "--input", required=True, metavar="Q", what=".jsonl, .jsonl.zst, .json or .parquet"
     )
-    command.add_argument(
-        "--against", nargs="*", default=[], metavar="EVAL", help="evaluation sets to decontaminate against"
+    _add_several(
+        command, "--against", metavar="EVAL", what="evaluation sets to decontaminate against, FILE or NAME=FILE"
     )
     command.add_argument("--output-dir", required=True, metavar="DIR")
     command.add_argument("--category", help="category of rows that name none")
@@ -135,8 +149,8 @@ def _add_calibrate(commands: "_Commands[argparse.ArgumentParser]") -> None:
         description="Plants the evaluation questions in disguise among the queries and writes the model's profile, for "
         "curate.embeddings.profile: threshold, recall by disguise, clean queries flagged, error against float32.",
     )
-    command.add_argument("--queries", nargs="+", required=True, metavar="Q", help="real queries, 100 at least")
-    command.add_argument("--against", nargs="+", required=True, metavar="EVAL", help="evaluation sets")
+    _add_several(command, "--queries", required=True, metavar="Q", what="real queries, 100 at least")
+    _add_several(command, "--against", required=True, metavar="EVAL", what="evaluation sets, FILE or NAME=FILE")
     command.add_argument("--output", required=True, metavar="PROFILE.json")
     command.add_argument("--limit", type=int, default=2000, metavar="N", help="read so many of each (default: 2000)")
     command.add_argument(
@@ -204,13 +218,8 @@ def _add_pack(commands: "_Commands[argparse.ArgumentParser]") -> None:
         description="Renders conversations with a chat template, marks the final response as the target, and packs.",
     )
     _add_recipe(command, dry_run="say what the rows would be like, from lengths alone, and write nothing")
-    command.add_argument(
-        "--input",
-        nargs="+",
-        required=True,
-        metavar="DATASET",
-        help="dataset files (.parquet or .jsonl); a dry run also takes rows with no more than num_tokens",
-    )
+    what = "dataset files (.parquet or .jsonl); a dry run also takes rows with no more than num_tokens"
+    _add_several(command, "--input", required=True, metavar="DATASET", what=what)
     command.add_argument("--output-dir", metavar="DIR", help="folder of the packed rows; needed but for a dry run")
     command.add_argument(
         "--show", type=int, default=0, metavar="N", help="print the first N samples with their loss mask in colour"
@@ -250,18 +259,10 @@ def _add_evaluate(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument(
         "overrides", nargs="*", default=[], metavar="section.key=value", help="replace values of the recipe"
     )
-    command.add_argument(
-        "--model",
-        nargs="+",
-        default=[],
-        metavar="M",
-        help="FOLDER or NAME=FOLDER of a model, or its name at --base-url",
-    )
-    command.add_argument(
-        "--questions", nargs="+", default=[], metavar="Q", help="questions with answers or tests, FILE or NAME=FILE"
-    )
+    _add_several(command, "--model", metavar="M", what="FOLDER or NAME=FOLDER of a model, or its name at --base-url")
+    _add_several(command, "--questions", metavar="Q", what="questions with answers or tests, FILE or NAME=FILE")
     command.add_argument("--output", required=True, metavar="evaluation.json")
-    command.add_argument("--base-url", nargs="+", metavar="URL", help="OpenAI-compatible servers, http://host:8000/v1")
+    _add_several(command, "--base-url", metavar="URL", what="OpenAI-compatible servers, http://host:8000/v1")
     command.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the servers' key")
     command.add_argument("--preset", choices=tuple(PRESETS), help="prompts, sampling and samples as a report has them")
     command.add_argument("--samples", type=int, metavar="N", help="answers to each question")
@@ -346,9 +347,7 @@ def _add_simulate_teacher(commands: "_Commands[argparse.ArgumentParser]") -> Non
         "--write-queries", metavar="Q.jsonl", help="write simulated queries, which it can answer rightly, and stop"
     )
     command.add_argument("--num-queries", type=int, default=1000, metavar="N", help="with --write-queries")
-    command.add_argument(
-        "--categories", nargs="*", default=[], metavar="C", help="with --write-queries; default: the published shares"
-    )
+    _add_several(command, "--categories", metavar="C", what="with --write-queries; default: the published shares")
     _add_settings(command, "lengths=DeepSeek-R1, pass_rate=0.5, faults.drop_rate=0.01, faults.error_rate=0.01, …")
     command.set_defaults(work=verbs.simulate_teacher)
 

@@ -81,7 +81,7 @@ def _say_missing(missing: ModuleNotFoundError) -> int:
 
 
 def _say(error: BaseException, status: int) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    print("; ".join((f"error: {error}", *getattr(error, "__notes__", ()))), file=sys.stderr)
     return status
 
 
@@ -128,13 +128,14 @@ def _settings(cls: type[S], overrides: Sequence[str]) -> S:
 
 def curate(options: argparse.Namespace, console: Console) -> int:
     """`reasonmill curate`."""
-    from reasonmill.engine.curate.files import WRITTEN, curate_files
+    from reasonmill.engine.curate.files import curate_files
+    from reasonmill.engine.curate.output import paths_written
     from reasonmill.engine.curate.settings import CurateSettings
 
     settings = _settings(CurateSettings, options.overrides)
     folder = Path(_output_dir(options.output_dir))
-    against = [*options.against, *(item.path for item in settings.against)]
-    _keep([*options.queries, *against], [folder / name for name in WRITTEN])
+    against = [*_paths_of(options.against), *(item.path for item in settings.against)]
+    _keep([*options.queries, *against], paths_written(folder))
     counts = asyncio.run(
         curate_files(
             options.queries,
@@ -157,7 +158,7 @@ def calibrate(options: argparse.Namespace, console: Console) -> int:
     from reasonmill.engine.curate.settings import EmbeddingSettings
 
     settings = _settings(EmbeddingSettings, options.overrides)
-    _keep([*options.queries, *options.against], [options.output])
+    _keep([*options.queries, *_paths_of(options.against)], [options.output])
     limits = {"limit": options.limit, "max_flagged": options.max_flagged}
     profile = asyncio.run(find_profile(options.queries, options.against, settings, **limits))
     profile.write(options.output)
@@ -351,6 +352,13 @@ def _output_dir(text: str) -> str:
             raise
         raise ValueError(f"--output-dir {text[:200]!r} cannot be made: {error.strerror}") from None
     return text
+
+
+def _paths_of(named: Sequence[str]) -> list[str]:
+    """FILE of each FILE or NAME=FILE."""
+    from reasonmill.engine.store.file_names import name_and_path
+
+    return [name_and_path(text)[1] for text in named]
 
 
 def _keep(inputs: Sequence[str], outputs: Sequence[str | Path]) -> None:

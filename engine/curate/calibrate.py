@@ -19,6 +19,7 @@ from reasonmill.engine.curate.evaluation import load_evaluation
 from reasonmill.engine.curate.profile import MAX_ERROR, Profile
 from reasonmill.engine.curate.settings import AgainstSettings, DecontaminateSettings, EmbeddingSettings
 from reasonmill.engine.records import Query
+from reasonmill.engine.store.file_names import name_and_path
 from reasonmill.engine.store.readers import read_queries
 
 _ENCODED = 256  # texts of one call
@@ -44,7 +45,9 @@ async def calibrate(
     """
     if limit < 1 or not 0.0 <= max_flagged < 1.0:
         raise ValueError(f"limit {limit} is to be positive, max_flagged {max_flagged} in [0, 1)")
-    items = _spread(load_evaluation([AgainstSettings(path=path) for path in against]), limit)
+    items = _spread(
+        load_evaluation([AgainstSettings(path=path, name=name) for name, path in map(name_and_path, against)]), limit
+    )
     clean = _clean(_spread([one for one in read_queries(queries) if isinstance(one, Query)], limit), items)
     if len(items) < 10 or len(clean) < 100:
         raise ValueError(f"calibration needs 10 items and 100 clean queries: there are {len(items)} and {len(clean)}")

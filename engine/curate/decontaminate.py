@@ -26,7 +26,6 @@ from reasonmill.engine.curate.rarity import UNIT, item_ngrams, rarity
 from reasonmill.engine.curate.settings import DecontaminateSettings
 from reasonmill.kernels.corpus import Corpus
 from reasonmill.kernels.ngrams import Matches, NgramIndex
-from reasonmill.kernels.tokens import tokenize
 
 _TEMPLATE_SHARE = 0.1  # of an item's n-grams, from which a text is looked at as a copy with other numbers
 
@@ -80,7 +79,6 @@ class Evaluation:
         )
         self.ngrams = item_ngrams(self.index, texts, settings)
         self._templates = Templates(texts)
-        self._num_tokens = np.array([len(tokenize(text)) for text in texts], np.int64)
         self._by_ngram = np.array(["ngram" in item.rules for item in self.items], np.bool_)
         self._by_containment = np.array(["containment" in item.rules for item in self.items], np.bool_)
 
@@ -115,7 +113,7 @@ class Evaluation:
         settings = self.settings
         weights = rarity(self.ngrams, self.index.count_texts(matches), num_texts, settings)
         overlaps = self.index.overlaps(matches, weights, min(_TEMPLATE_SHARE, settings.least_share))
-        is_short = self._num_tokens[overlaps.items] < settings.short_tokens
+        is_short = self.ngrams.num_tokens[overlaps.items] < settings.short_tokens
         least = np.where(is_short, settings.least_short_weight, settings.least_weight) * UNIT
         by_ngram = self._by_ngram[overlaps.items]
         much = by_ngram & (overlaps.matched >= settings.least_share * overlaps.totals) & (overlaps.matched >= least)

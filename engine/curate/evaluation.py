@@ -3,15 +3,16 @@ a set that is partly unread would let its questions through.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from reasonmill.engine.curate.evaluation_item import EvaluationItem
 from reasonmill.engine.curate.settings import AgainstSettings
+from reasonmill.engine.store.file_names import distinct_names
+from reasonmill.engine.store.published import QUESTIONS, question_of
 from reasonmill.engine.store.readers import query_from_json
 from reasonmill.engine.store.rows import read_rows
 
-_TEXT_KEYS = ("prompt", "question", "problem", "text", "Question")
+_TEXT_KEYS = (*QUESTIONS, "text")  # MBPP's; of a query `text` may be a whole conversation, so it is read here alone
 _ID_KEYS = ("id", "unique_id", "task_id", "question_id", "global_id", "key")
 
 
@@ -21,9 +22,9 @@ def load_evaluation(against: Sequence[AgainstSettings]) -> list[EvaluationItem]:
     Raises FileNotFoundError, or ValueError naming the row that has no question or the set that has no row.
     """
     items: list[EvaluationItem] = []
-    for settings in against:
+    for settings, own_name in zip(against, distinct_names([settings.path for settings in against]), strict=True):
         num_before = len(items)
-        name = settings.name or Path(settings.path).name.split(".")[0]
+        name = settings.name or own_name
         for row in read_rows(settings.path):
             place = f"{settings.path}:{row.line}"
             if row.value is None:
@@ -46,9 +47,8 @@ def _id(value: dict[str, Any]) -> str | None:
 
 
 def _text(value: dict[str, Any], place: str) -> str:
-    given: list[str] = [value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)]
-    text = next((text for text in given if text.strip()), None)
-    if text is None and not given:
+    text = question_of(value, _TEXT_KEYS)
+    if text is None:
         try:
             text = query_from_json({**value, "category": "other"}).text
         except ValueError as error:

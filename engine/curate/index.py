@@ -6,13 +6,16 @@ A segment holds the queries that one run added (`index_segment.py`): arrays of 2
 for a long one, that are mapped and read through once; and ids and texts, of which those are looked at that share a band
 key with a new text, for every removal is decided on the texts. `manifest.json` lists the segments and says what made
 them. It is renamed into place last, so that a run that dies adds nothing, and the same run made again finds what it
-found. Files that are cut off or altered are refused by name, and so is a manifest of other algorithms.
+found: a month is known by the contents of its files, and made again with other settings or evaluation sets it is
+compared with the months before it and takes its own place. Files that are cut off or altered are refused by name, and
+so is a manifest of other algorithms.
 """
 
 import fcntl
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from reasonmill.engine.curate.index_segment import Segment, SegmentEntry, open_segment, write_segment
+from reasonmill.engine.curate.index_segment import Segment, SegmentEntry, open_segment, remove_segment, write_segment
 from reasonmill.engine.curate.spool import Spool
 from reasonmill.engine.store.aside import write_whole
 from reasonmill.kernels import characters, corpus, minhash
@@ -169,13 +172,29 @@ class Index:
     def add(
         self, spool: Spool, prints: Prints, loose: NDArray[np.bool_], chosen: NDArray[np.int64], inputs: str
     ) -> None:
-        """Make the chosen queries known, unless those of the same inputs are. Raises OSError that names a file."""
-        if any(entry.inputs == inputs for entry in self._entries):
-            return
-        name = f"{len(self._entries) + 1:06d}"
-        entry = write_segment(self._folder, name, inputs, spool, prints, loose, chosen)
-        self._entries = [*self._entries, entry]
-        self._write_manifest(self._entries)
+        """Make the chosen queries known, in place of those that the same inputs left before if these are others.
+
+        Raises OSError that names a file.
+        """
+        names = {entry.name for entry in self._entries}
+        name = next(name for number in count(1) if (name := f"{number:06d}") not in names)
+        try:
+            entry = write_segment(self._folder, name, inputs, spool, prints, loose, chosen)
+        except BaseException:  # a full disk: what was written takes room, and nobody lists it
+            remove_segment(self._folder, name)
+            raise
+        place = next((place for place, one in enumerate(self._entries) if one.inputs == inputs), None)
+        if place is None:
+            entries, gone = [*self._entries, entry], None
+        elif replace(self._entries[place], name=name) == entry:
+            entries, gone = self._entries, name
+        else:
+            entries, gone = [*self._entries[:place], entry, *self._entries[place + 1 :]], self._entries[place].name
+        if entries is not self._entries:
+            self._write_manifest(entries)
+            self._entries = entries
+        if gone is not None:
+            remove_segment(self._folder, gone)
 
     def _write_manifest(self, entries: Sequence[SegmentEntry]) -> None:
         manifest = {"made_with": made_with(self._banding), "segments": [asdict(entry) for entry in entries]}

@@ -68,7 +68,8 @@ def write_segment(
 ) -> SegmentEntry:
     """Write the chosen queries of the spool, in this order. Raises OSError that names the file."""
     ends = np.zeros(len(chosen) + 1, np.int64)
-    with whole_file(folder / f"{name}.texts") as stream:
+    prints_path, texts_path = _paths(folder, name)
+    with whole_file(texts_path) as stream:
         for place, number in enumerate(chosen.tolist()):
             id_ = spool.id(number).encode("utf-8", "surrogatepass")
             content = b"".join((len(id_).to_bytes(4, "little"), id_, spool.content(number)))
@@ -89,7 +90,7 @@ def write_segment(
             loose[chosen].astype(np.uint8),
         )
     )
-    with whole_file(folder / f"{name}.prints") as stream:
+    with whole_file(prints_path) as stream:
         for parts in (*([column] for column in columns), *_band_parts(prints, chosen, long_places, long_order)):
             for part in parts:
                 content = part.tobytes()
@@ -108,6 +109,16 @@ def write_segment(
         prints=f"{size}:{digest.hexdigest()}",
         inputs=inputs,
     )
+
+
+def remove_segment(folder: Path, name: str) -> None:
+    """Remove the files of a segment that no manifest lists."""
+    for path in _paths(folder, name):
+        path.unlink(missing_ok=True)
+
+
+def _paths(folder: Path, name: str) -> tuple[Path, Path]:
+    return folder / f"{name}.prints", folder / f"{name}.texts"
 
 
 def _band_parts(

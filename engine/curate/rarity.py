@@ -17,18 +17,23 @@ UNIT = 65536  # weight of a rare n-gram: integers, so that sums do not depend on
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ItemNgrams:
-    """Of G n-grams: `common` bool [G] (every token is one that most problem statements use), `words`, as text."""
+    """Of G n-grams: `common` bool [G] (every token is one that most problem statements use), `words`, as text; of the I
+    items: `num_tokens` int64 [I].
+    """
 
     common: NDArray[np.bool_]
     words: list[str]
+    num_tokens: NDArray[np.int64]
 
 
 def item_ngrams(index: NgramIndex, items: Sequence[str], settings: DecontaminateSettings) -> ItemNgrams:
     """The n-grams of an index in words; `items` are the texts that it was made of."""
     common = np.zeros(index.num_grams, np.bool_)
     words = [""] * index.num_grams
+    num_tokens = np.zeros(len(items), np.int64)
     for number, item in enumerate(items):
         tokens = tokenize(item)
+        num_tokens[number] = len(tokens)
         ngram = size_of(len(tokens), settings)
         hashes, first = np.unique(gram_hashes([token.hash for token in tokens], ngram), return_index=True)
         grams = index.item_grams(number)
@@ -38,7 +43,7 @@ def item_ngrams(index: NgramIndex, items: Sequence[str], settings: Decontaminate
             if not words[gram]:
                 words[gram] = " ".join(token.folded for token in tokens[start : start + ngram])
                 common[gram] = all(usual[start : start + ngram])
-    return ItemNgrams(common=common, words=words)
+    return ItemNgrams(common=common, words=words, num_tokens=num_tokens)
 
 
 def size_of(num_tokens: int, settings: DecontaminateSettings) -> int:

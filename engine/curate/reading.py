@@ -44,6 +44,7 @@ class Reading:
         self.spool = Spool(folder)
         self.first_pass = FirstPass(evaluation, settings)
         self.num_rows = 0
+        self.paths: tuple[str | Path, ...] = ()
         self._evaluation = evaluation
         self._settings = settings
         self._on_progress = on_progress
@@ -86,6 +87,7 @@ class Reading:
         self._end_batch()
         self._ids = self.spool.ids
         self._order, self._first_with = id_order(self._ids)
+        self.paths = tuple(paths)
 
     def _add(self, query: Query) -> None:
         text = query.text
@@ -127,7 +129,7 @@ class Reading:
     def decide(self, index: Index | None = None, inputs: str = "") -> Decisions:
         """What is kept of all that was read, beside what `index` knows; `inputs` names what was read.
 
-        `remember` tells the index what is unique here.
+        `remember` tells the index what is kept.
         """
         loose = np.array([category not in self._settings.number_guard for category in CATEGORIES], np.bool_)
         loose = loose[self.spool.categories]
@@ -150,13 +152,19 @@ class Reading:
             settled=is_known,
         )
         decisions = self._decide(prints, matches, claims)
-        unique = self._order[decisions.unique[self._order]]
-        self._remember = partial(index.add, self.spool, prints, claims.loose, unique, inputs)
+        self._remember = partial(self._add_to, index, prints, claims.loose, decisions, inputs)
         return decisions
 
     def remember(self) -> None:
-        """Tell the index that was decided with, if there was one, what is unique here."""
+        """Tell the index that was decided with, if there was one, what is kept: whatever was taken out of the decisions
+        since is not.
+        """
         self._remember()
+
+    def _add_to(
+        self, index: Index, prints: Prints, loose: NDArray[np.bool_], decisions: Decisions, inputs: str
+    ) -> None:
+        index.add(self.spool, prints, loose, self._order[decisions.left[self._order]], inputs)
 
     def _decide(self, prints: Prints, matches: Matches, claims: Claims) -> Decisions:
         return decide(self.spool.texts, self.spool.text, prints, matches, claims, self._evaluation, self._settings)
@@ -169,6 +177,11 @@ class Reading:
         """(query, the earlier query that has its id), ascending."""
         for number in np.flatnonzero(self._is_repeated).tolist():
             yield number, int(self._first_with[number])
+
+    def rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows that queries were, by number from 0 over all files: those that are no query count, too."""
+        before: NDArray[np.int64] = np.searchsorted(np.array(self._unreadable.numbers, np.int64), numbers, side="right")
+        return numbers + before
 
     def filtered(self) -> Iterator[Reject]:
         """What the filters removed, in input order."""

@@ -15,13 +15,14 @@ from reasonmill.engine.evaluate.files import evaluate_to
 from reasonmill.engine.evaluate.identity import asked_of
 from reasonmill.engine.evaluate.models import Model, as_evaluated, folder_model, served_model
 from reasonmill.engine.evaluate.presets import PRESETS
-from reasonmill.engine.evaluate.questions import distinct_names, read_benchmarks
+from reasonmill.engine.evaluate.questions import read_benchmarks
 from reasonmill.engine.evaluate.result import EvaluationResult
 from reasonmill.engine.evaluate.settings import EvaluateSettings
 from reasonmill.engine.evaluate.tables import column, markdown
 from reasonmill.engine.flow.inputs import resolve_model
 from reasonmill.engine.recipe import Recipe, RunSettings
 from reasonmill.engine.recipe_loader import apply_overrides, as_plain, build, read_yaml
+from reasonmill.engine.store.file_names import distinct_names
 from reasonmill.engine.teachers.settings import TeacherSettings
 from reasonmill.verify.settings import VerifySettings
 

@@ -14,13 +14,14 @@ import xxhash
 from reasonmill.engine.evaluate.benchmark import Benchmark
 from reasonmill.engine.evaluate.evaluation import Evaluator, Scored
 from reasonmill.engine.evaluate.models import Model, folder_model
-from reasonmill.engine.evaluate.questions import distinct_names, read_benchmarks
+from reasonmill.engine.evaluate.questions import read_benchmarks
 from reasonmill.engine.evaluate.result import EvaluationResult
 from reasonmill.engine.evaluate.settings import EvaluateSettings
 from reasonmill.engine.evaluate.tables import markdown, tables
 from reasonmill.engine.evaluate.trajectories import Trajectory
 from reasonmill.engine.recipe_loader import as_plain
 from reasonmill.engine.store.aside import write_whole
+from reasonmill.engine.store.file_names import distinct_names
 from reasonmill.verify.pool import VerifierPool
 from reasonmill.verify.settings import VerifySettings
 

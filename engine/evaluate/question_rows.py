@@ -8,13 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from reasonmill.engine.records import Query
+from reasonmill.engine.store.published import (
+    ANSWERS,
+    QUESTIONS,
+    answer_of,
+    choices_of,
+    final_answer,
+    letter_of,
+    question_of,
+)
 from reasonmill.engine.store.readers import query_from_json
 from reasonmill.verify.boxes import last_boxed
 
-PROMPTS = ("prompt", "question", "problem", "Question", "Problem")
-TRUTHS = ("ground_truth", "answer", "gold", "final_answer", "expected_answer", "reference_answer", "target", "Answer")
+TRUTHS = (*ANSWERS, "target")
 IDS = ("id", "unique_id", "task_id", "question_id", "global_id", "key")
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def question_of_row(value: Mapping[str, Any], *, source: str) -> Query:
@@ -25,19 +32,18 @@ def question_of_row(value: Mapping[str, Any], *, source: str) -> Query:
     if isinstance(row.get("prompt"), list):  # verl's layout
         row["messages"] = row.pop("prompt")
     if not any(row.get(key) is not None for key in ("prompt", "messages", "conversations")):
-        row["prompt"] = next((row[key] for key in PROMPTS if isinstance(row.get(key), str)), row.get("prompt"))
+        row["prompt"] = question_of(row)
         if row["prompt"] is None:
-            raise ValueError(f"no question: none of messages, conversations, {', '.join(PROMPTS)}")
+            raise ValueError(f"no question: none of messages, conversations, {', '.join(QUESTIONS)}")
     _read_tests(row)
     category = "math"
     if row.get("test_case") not in (None, ""):
         category = "code"
     elif row.get("instruction_constrain") not in (None, ""):
         category = "if"
-    elif _choices(row) is not None:
+    elif choices_of(row) is not None:
         category = "science"
-        _read_choices(row)
-    _read_truth(row)
+    row["ground_truth"] = _truth(row)
     query = query_from_json(row, category=category, source=source)
     _check_verifiable(query)
     return query
@@ -61,45 +67,15 @@ def _read_tests(row: dict[str, Any]) -> None:
         }
 
 
-def _choices(row: Mapping[str, Any]) -> list[str] | None:
-    found = row.get("choices") or row.get("options")
-    if isinstance(found, Mapping):  # Hugging Face's {"label": [...], "text": [...]}
-        found = found.get("text")
-    if isinstance(found, list) and 1 < len(found) <= len(_LETTERS) and all(isinstance(one, str) for one in found):
-        return found
-    return None
-
-
-def _read_choices(row: dict[str, Any]) -> None:
-    """Put the choices behind the question, and the letter of the right one in place of its number or text."""
-    choices = _choices(row)
-    assert choices is not None, "a row without choices"
-    if isinstance(row.get("prompt"), str):
-        row["prompt"] += "\n\n" + "\n".join(f"{_LETTERS[i]}) {text}" for i, text in enumerate(choices))
-    truth = _truth(row)
-    if isinstance(truth, int) and not isinstance(truth, bool) and 0 <= truth < len(choices):
-        row["ground_truth"] = _LETTERS[truth]
-    elif truth in choices:
-        row["ground_truth"] = _LETTERS[choices.index(truth)]
-
-
 def _truth(row: Mapping[str, Any]) -> Any:
-    model = row.get("reward_model")  # verl's layout
-    rows = (row, model) if isinstance(model, Mapping) else (row,)
-    return next((one[key] for one in rows for key in TRUTHS if one.get(key) not in (None, "", [])), None)
-
-
-def _read_truth(row: dict[str, Any]) -> None:
-    truth = _truth(row)
-    if isinstance(truth, list):
-        truth = ", ".join(str(one) for one in truth)
-    if isinstance(truth, str) and "####" in truth:
-        truth = truth.rpartition("####")[2].strip()
-    if isinstance(truth, float) and truth.is_integer():
-        truth = int(truth)
+    """The reference, of choices the letter; what a benchmark calls its answer is one, however long it is."""
+    truth = answer_of(row, TRUTHS)
+    choices = choices_of(row)
+    if choices is not None:
+        truth = letter_of(truth, choices)
     if truth is None and isinstance(row.get("solution"), str):
-        truth = last_boxed(row["solution"])
-    row["ground_truth"] = truth
+        return last_boxed(row["solution"])
+    return final_answer(truth)
 
 
 def _check_verifiable(query: Query) -> None:

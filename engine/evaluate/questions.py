@@ -1,6 +1,5 @@
 """The questions of an evaluation, from files: `FILE`, or `NAME=FILE` where the file's own name says too little."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from reasonmill.engine.evaluate.benchmark import Benchmark
 from reasonmill.engine.evaluate.question_rows import question_of_row
 from reasonmill.engine.evaluate.settings import EvaluateSettings
 from reasonmill.engine.records import Query
+from reasonmill.engine.store.file_names import distinct_names, name_and_path
 from reasonmill.engine.store.rows import read_rows
 
 _MOST_NAMED = 3  # rows at fault that a message names
@@ -46,7 +46,7 @@ def read_questions(paths: Sequence[str | Path], *, limit: int | None = None) -> 
 
 def read_benchmarks(files: Sequence[str | Path], settings: EvaluateSettings) -> list[Benchmark]:
     """One benchmark a file, with its own number of samples. Raises as `read_questions`."""
-    split = [_name_and_path(str(file)) for file in files]
+    split = [name_and_path(str(file)) for file in files]
     if not split:
         raise ValueError("questions: no file of questions is given")
     paths = [path for _, path in split]
@@ -62,26 +62,3 @@ def read_benchmarks(files: Sequence[str | Path], settings: EvaluateSettings) -> 
         )
         for name, path in zip(names, paths, strict=True)
     ]
-
-
-def distinct_names(paths: Sequence[str | Path]) -> list[str]:
-    """A name for each path: its own without suffixes, with as many folders above it as tell it from the others."""
-    parts = [Path(path).resolve().parts[1:] or ("/",) for path in paths]
-    parts = [(*own[:-1], _SUFFIX.sub("", own[-1]) or own[-1]) for own in parts]
-    names = []
-    for own in parts:
-        depth = 1
-        while depth < len(own) and any(other != own and other[-depth:] == own[-depth:] for other in parts):
-            depth += 1
-        names.append("/".join(own[-depth:]))
-    return names
-
-
-_SUFFIX = re.compile(r"\.(?:jsonl|jsonl\.zst|json|parquet)$")
-
-
-def _name_and_path(text: str) -> tuple[str | None, str]:
-    name, sign, path = text.partition("=")
-    if not sign or not name or Path(text).exists():
-        return None, text
-    return name, path

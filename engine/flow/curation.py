@@ -23,6 +23,7 @@ from reasonmill.engine.curate.decontaminate import Evaluation, EvaluationItem
 from reasonmill.engine.curate.reading import Reading
 from reasonmill.engine.curate.refine import refined, works_on_all
 from reasonmill.engine.curate.rejects_file import reject_to_json
+from reasonmill.engine.curate.repeated import mistake, repeated
 from reasonmill.engine.curate.settings import CurateSettings
 from reasonmill.engine.curate.spool import Spool
 from reasonmill.engine.faults import RunFailed
@@ -218,15 +219,15 @@ def _repeated(reading: Reading) -> Iterator[Reject]:
     number behind it, and by none that is the name of another row.
     """
     suffix = 0
-    for number, first in reading.repeated():
-        spool, id_ = reading.spool, reading.spool.id(number)
+    for found in repeated(reading):
+        id_ = reading.spool.id(found.number)
         while reading.has_id(name := f"{id_}#{suffix}"):
             suffix += 1
         suffix += 1
-        same = spool.same_question(number, first)
+        copy = found.places is None
         yield Reject(
             query_id=name,
-            stage="curate" if same else "read",
-            reason="exact_duplicate" if same else "repeated_id",
-            evidence={"of": id_} if same else {"id": id_, "prompt": spool.query(number).prompt[:200]},
+            stage="curate" if copy else "read",
+            reason="exact_duplicate" if copy else "repeated_id",
+            evidence={"of": id_} if copy else {"id": id_, **mistake(reading, found)},
         )

@@ -5,8 +5,8 @@ is no regular file (a device, a pipe) is written to as it is and never replaced.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,6 +62,76 @@ def write_whole(path: Path, content: bytes) -> None:
     """Replace `path` by `content` at once. Raises OSError that names the path."""
     with whole_file(path) as stream:
         stream.write(content)
+
+
+@contextmanager
+def whole_files(paths: Sequence[Path]) -> Iterator["Together"]:
+    """Streams whose contents become the files together when the block ends without an exception, else none does.
+
+    The last file says that the others belong together: it is taken away before the first is replaced and comes back
+    behind them all. Raises OSError that names a file, whatever part of the write failed.
+    """
+    together = Together()
+    try:
+        for path in paths:
+            together.open(path)
+        with named(paths[0].parent):
+            yield together
+        together.sync()
+        together.replace()
+    except BaseException:
+        together.discard()
+        raise
+
+
+class Together:
+    """Files that are written aside and replaced together; made by `whole_files`."""
+
+    def __init__(self) -> None:
+        self.streams: list[BinaryIO] = []
+        self._paths: list[Path] = []
+        self._moves: list[tuple[Path, Path] | None] = []  # from aside to its place; None: written where it is
+
+    def open(self, path: Path) -> None:
+        """One more file."""
+        with named(path):
+            special = path.exists() and not path.is_file()
+            target = path.resolve()  # of a link: what it points to
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(target.name + SUFFIX)
+            self.streams.append((path if special else aside).open("wb"))
+        self._paths.append(path)
+        self._moves.append(None if special else (aside, target))
+
+    def sync(self) -> None:
+        """Everything that was written is on the disk, under other names still."""
+        for path, stream, move in zip(self._paths, self.streams, self._moves, strict=True):
+            with named(path):
+                stream.flush()
+                if move is not None:
+                    os.fsync(stream.fileno())
+
+    def replace(self) -> None:
+        """Give the files their names."""
+        for path, stream in zip(self._paths, self.streams, strict=True):
+            with named(path):
+                stream.close()
+        moves = [move for move in self._moves if move is not None]
+        if self._moves and self._moves[-1] is not None:
+            self._moves[-1][1].unlink(missing_ok=True)
+        for aside, target in moves:
+            aside.replace(target)
+        for folder in {target.parent for _, target in moves}:
+            _sync_folder(folder)
+
+    def discard(self) -> None:
+        """Leave no part of a file behind."""
+        for stream in self.streams:
+            with suppress(OSError):  # on a full disk what is still buffered fails again
+                stream.close()
+        for move in self._moves:
+            if move is not None:
+                move[0].unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

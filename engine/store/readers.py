@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from reasonmill.engine.records import CATEGORIES, Message, Query, Reject, content_id
+from reasonmill.engine.store.published import QUESTIONS, choices_of, question_of, reference_of, with_choices
 from reasonmill.engine.store.responses import ROLES
 from reasonmill.engine.store.rows import read_rows
 
@@ -16,8 +17,9 @@ def read_queries(
 ) -> Iterator[Query | Reject]:
     """Queries of the files in order; `category` and `source` are for rows that name none.
 
-    A row needs `prompt`, `messages` or the released `conversations`. Raises FileNotFoundError or ValueError
-    where a whole file cannot be read.
+    A row needs `messages`, the released `conversations`, or text under one of `published.QUESTIONS`; a reference that
+    stands under another name than `ground_truth` is read by `published.reference_of`. Raises FileNotFoundError or
+    ValueError where a whole file cannot be read.
     """
     for path in paths:
         origin = source or Path(path).name
@@ -57,6 +59,8 @@ def _query(value: dict[str, Any], category: str | None, source: str) -> Query:
         raise ValueError(f"category {chosen!r} is none of {', '.join(CATEGORIES)}")
     came_from = str(value.get("source") or origin.get("source") or source)
     ground_truth = _first(value, origin, "ground_truth")
+    if ground_truth in (None, ""):
+        ground_truth = reference_of(value) or ground_truth
     test_case = _object(_first(value, origin, "test_case"), "test_case")
     constraint = _object(_first(value, origin, "instruction_constrain"), "instruction_constrain")
     given = value.get("id")
@@ -118,17 +122,30 @@ def _messages(value: dict[str, Any]) -> tuple[Message, ...]:
         system = value.get("system")
         if isinstance(system, str) and system:
             messages = (Message(role="system", content=system), *messages)
-    elif isinstance(value.get("prompt"), str):
-        messages = (Message(role="user", content=value["prompt"]),)
-    elif "prompt" in value:
-        raise ValueError(f"prompt is {type(value['prompt']).__name__}, expected text")
+    elif _are_turns(value.get("prompt")):  # verl's layout
+        messages = _turns(value["prompt"], "prompt", role_key="role", content_key="content")
     else:
-        raise ValueError(f"no prompt, messages or conversations among the keys {sorted(value)[:12]}")
+        messages = (Message(role="user", content=_question(value)),)
     while messages and messages[-1].role == "assistant":  # an answer of the source: the question is what precedes it
         messages = messages[:-1]
     if not messages or messages[-1].role != "user":
         raise ValueError("the conversation has no user turn at its end")
     return messages
+
+
+def _are_turns(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(turn, dict) for turn in value)
+
+
+def _question(value: dict[str, Any]) -> str:
+    text = question_of(value)
+    if text is None:
+        for key in QUESTIONS:
+            if value.get(key) is not None:
+                raise ValueError(f"{key} is {type(value[key]).__name__}, expected text")
+        raise ValueError(f"no messages, conversations, {', '.join(QUESTIONS)} among the keys {sorted(value)[:12]}")
+    choices = choices_of(value)
+    return text if choices is None else with_choices(text, choices)
 
 
 def _turns(value: Any, key: str, *, role_key: str, content_key: str) -> tuple[Message, ...]:

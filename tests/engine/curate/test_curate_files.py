@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from reasonmill.engine.curate import files
@@ -67,6 +69,22 @@ def test_every_row_is_in_one_of_the_two_files_and_counted(tmp_path: Path) -> Non
     by_reason = {row["reason"]: row for row in removed}
     assert by_reason["unreadable_line"]["evidence"]["place"].endswith("queries.jsonl:201")
     assert by_reason["contaminated_containment"]["evidence"]["evaluation_set"] == "exam"
+    assert by_reason["repeated_id"]["evidence"] == {
+        "place": f"{tmp_path / 'queries.jsonl'}:206",
+        "first": f"{tmp_path / 'queries.jsonl'}:204",
+        "prompt": "Name two rivers of France.",
+    }
+
+
+def test_an_id_of_another_file_is_named_with_both_places(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.jsonl", b"{broken", b"", {"id": 7, "prompt": "Name a river of Peru."}, b"")
+    two = tmp_path / "two.parquet"
+    pq.write_table(pa.Table.from_pylist([{"id": f"{n}", "question": f"Name lake {n} of Peru."} for n in range(9)]), two)
+    lenient = CurateSettings(embeddings=BY_TEXT.embeddings, max_unreadable_share=0.5)
+    asyncio.run(curate_files([one, str(two)], [], str(tmp_path / "out"), lenient))
+    unreadable, repeated = read(tmp_path / "out" / "removed.jsonl")
+    assert unreadable["evidence"]["place"] == f"{one}:1"
+    assert repeated["evidence"] == {"place": f"{two}:8", "first": f"{one}:3", "prompt": "Name lake 7 of Peru."}
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -97,6 +115,16 @@ def test_too_many_unreadable_rows_are_an_error_that_shows_the_first(tmp_path: Pa
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.jsonl"):
         asyncio.run(curate_files([str(tmp_path / "none.jsonl")], [], str(tmp_path / "out"), BY_TEXT))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["model", "profile"])
+def test_a_model_or_profile_that_is_named_and_is_none_is_a_mistake_before_anything_is_read(
+    tmp_path: Path, name: str
+) -> None:
+    embeddings = EmbeddingSettings(**{name: str(tmp_path / "none")})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=rf"embeddings\.{name}: '.*none'"):
+        curated(tmp_path, *questions(5), settings=CurateSettings(embeddings=embeddings))
     assert not (tmp_path / "out").exists()
 
 

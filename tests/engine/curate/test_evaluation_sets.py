@@ -38,6 +38,19 @@ def test_a_set_takes_the_name_and_rules_that_it_is_given(tmp_path: Path) -> None
     assert item.rules == ("containment",)
 
 
+def test_sets_of_one_file_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    sets = []
+    for name in ("gsm8k", "math"):
+        (tmp_path / name).mkdir()
+        sets.append(write(tmp_path / name / "test.jsonl", {"problem": f"What is {name}?"}))
+    items = load_evaluation([*sets, AgainstSettings(path=sets[0].path, name="mine")])
+    assert [(item.set_name, item.id) for item in items] == [
+        ("gsm8k/test", "gsm8k/test:1"),
+        ("math/test", "math/test:1"),
+        ("mine", "mine:1"),
+    ]
+
+
 @pytest.mark.parametrize("row", [b"{broken", {"answer": 4}, {"question": 5}])
 def test_a_row_that_is_no_question_is_an_error_with_its_place(tmp_path: Path, row: object) -> None:
     against = write(tmp_path / "exam.jsonl", {"prompt": "p?"}, row)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reasonmill.engine.store.aside import whole_file, write_whole
+from reasonmill.engine.store.aside import whole_file, whole_files, write_whole
 
 
 def test_a_file_appears_whole_and_folders_are_made(tmp_path: Path) -> None:
@@ -62,3 +62,31 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 def test_a_folder_cannot_be_overwritten(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match=str(tmp_path)):
         write_whole(tmp_path, b"x")
+
+
+def test_files_are_replaced_together_or_not_at_all(tmp_path: Path) -> None:
+    paths = [tmp_path / "a", tmp_path / "folder" / "b", tmp_path / "last"]
+    with whole_files(paths) as together:
+        for stream in together.streams:
+            stream.write(b"old")
+        together.sync()
+        assert not any(path.exists() for path in paths)
+    with pytest.raises(OSError, match=str(tmp_path)), whole_files(paths) as together:  # noqa: PT012
+        together.streams[0].write(b"new")
+        raise OSError(28, "No space left on device")
+    assert [path.read_bytes() for path in paths] == [b"old"] * 3
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "folder", "last"]
+
+
+def test_without_the_last_file_the_others_are_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / "a", tmp_path / "last"]
+    for path in paths:
+        path.write_bytes(b"old")
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied", str(target))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(PermissionError), whole_files(paths):
+        pass
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}

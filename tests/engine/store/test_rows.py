@@ -32,7 +32,7 @@ def test_every_format_gives_the_same_queries(tmp_path):
 def test_a_bad_row_is_a_reject_with_its_line_and_the_rest_is_unharmed(tmp_path):
     path = tmp_path / "q.jsonl"
     path.write_bytes(
-        b'{"prompt": "one?"}\n{"prompt": \n[1]\n{"question": "no key"}\n{"prompt": 7}\n\n'
+        b'{"prompt": "one?"}\n{"prompt": \n[1]\n{"answer": "no key"}\n{"prompt": 7}\n\n'
         b'{"prompt": "x", "category": "algebra"}\n{"messages": [{"role": "robot", "content": "x"}]}\n'
         b'{"prompt": "bad \xff utf8"}\n{"prompt": "two?"}'
     )
