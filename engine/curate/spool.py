@@ -19,13 +19,13 @@ import orjson
 from numpy.typing import NDArray
 
 from reasonmill.engine.curate.id_order import Strings
-from reasonmill.engine.records import CATEGORIES, Query
+from reasonmill.engine.records import Query
 from reasonmill.engine.store.aside import named
-from reasonmill.engine.store.readers import query_from_json, query_to_json
+from reasonmill.engine.store.query_block import QueryBlock
+from reasonmill.engine.store.readers import query_from_json
 from reasonmill.kernels.texts import Spans
 
 _COPIED = 2**22  # bytes at once
-_CATEGORY = {name: number for number, name in enumerate(CATEGORIES)}
 
 
 class Spool:
@@ -59,18 +59,16 @@ class Spool:
     def __len__(self) -> int:
         return len(self._categories)
 
-    def add(self, queries: Sequence[Query], texts: Sequence[str]) -> None:
-        """The next queries and their texts. Raises OSError that names the file where there is no room."""
-        records = [orjson.dumps(query_to_json(query), option=orjson.OPT_APPEND_NEWLINE) for query in queries]
-        contents = [text.encode("utf-8", "surrogatepass") for text in texts]
-        ids = [query.id.encode("utf-8", "surrogatepass") for query in queries]
-        for ends, parts in ((self._records_end, records), (self._texts_end, contents), (self._ids_end, ids)):
-            _extend(ends, parts)
-        self._ids += b"".join(ids)
-        self._categories += bytes([_CATEGORY[query.category] for query in queries])
+    def add(self, block: QueryBlock) -> None:
+        """The next queries. Raises OSError that names the file where there is no room."""
+        columns = (self._records_end, block.records), (self._texts_end, block.texts), (self._ids_end, block.ids)
+        for ends, spans in columns:
+            ends.frombytes((spans.offsets[1:] + ends[-1]).tobytes())
+        self._ids += memoryview(block.ids.bytes)
+        self._categories += memoryview(block.categories)
         with named(self._folder):
-            self._records.write(b"".join(records))
-            self._texts.write(b"".join(contents))
+            self._records.write(memoryview(block.records.bytes))
+            self._texts.write(memoryview(block.texts.bytes))
 
     def add_known(self, ids: Sequence[bytes], texts: Sequence[bytes]) -> None:
         """Earlier queries to compare with, numbered behind those that are added; they have no record."""

@@ -32,9 +32,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
 
     Raises FileNotFoundError, or ValueError for an unknown file type, or a file that is not whole or not of its type.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"input file {str(path)!r} does not exist or is not a file")
+    path = existing(path)
     name = path.name
     if name.endswith(".jsonl"):
         with path.open("rb") as stream:
@@ -49,7 +47,16 @@ def read_rows(path: str | Path) -> Iterator[Row]:
         raise ValueError(f"{str(path)!r}: known input types are .jsonl, .jsonl.zst, .json and .parquet")
 
 
-def _parse(line: int, text: bytes) -> Row:
+def existing(path: str | Path) -> Path:
+    """The path of a file. Raises FileNotFoundError."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"input file {str(path)!r} does not exist or is not a file")
+    return path
+
+
+def row_of_line(line: int, text: bytes) -> Row:
+    """Row of a line that is not blank."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -59,6 +66,11 @@ def _parse(line: int, text: bytes) -> Row:
     return Row(line=line, value=value)
 
 
+def too_long(line: int) -> Row:
+    """Row of a line that is longer than MAX_LINE_BYTES, its newline included."""
+    return Row(line=line, error=f"longer than {MAX_LINE_BYTES} bytes")
+
+
 def _lines(stream: io.BufferedIOBase) -> Iterator[Row]:
     line = 0
     while text := stream.readline(MAX_LINE_BYTES + 1):
@@ -66,11 +78,11 @@ def _lines(stream: io.BufferedIOBase) -> Iterator[Row]:
         if len(text) > MAX_LINE_BYTES:
             while text and not text.endswith(b"\n"):
                 text = stream.readline(MAX_LINE_BYTES)
-            yield Row(line=line, error=f"longer than {MAX_LINE_BYTES} bytes")
+            yield too_long(line)
             continue
         text = text[3:] if line == 1 and text.startswith(b"\xef\xbb\xbf") else text
         if text.strip():
-            yield _parse(line, text)
+            yield row_of_line(line, text)
 
 
 def _compressed_lines(path: Path) -> Iterator[Row]:

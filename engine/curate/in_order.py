@@ -1,0 +1,32 @@
+"""Pieces of work on several threads, whose results come in the order of the work."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+_AHEAD = 2  # pieces for each thread that are begun before the first of them is taken
+
+
+def in_order(work: Iterable[Work], do: Callable[[Work], Result], num_threads: int) -> Iterator[Result]:
+    """`do` of each piece. 0 threads: one for every core; 1: this one. What `work` or `do` raises is raised here."""
+    num_threads = num_threads or len(os.sched_getaffinity(0))
+    if num_threads == 1:
+        yield from map(do, work)
+        return
+    begun: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(num_threads) as pool:
+        try:
+            for piece in work:
+                begun.append(pool.submit(do, piece))
+                if len(begun) == _AHEAD * num_threads:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()
