@@ -81,6 +81,7 @@ bool may_be_placeholder(TextView text) {
   const auto is_word = [](uint8_t c) { return is_letter(c) || c == '_' || (c >= '0' && c <= '9') || c >= 0x80; };
   const auto is_bracket = [](uint8_t c) { return c == '{' || c == '<' || c == '['; };
   while (at < text.length && !is_word(text.bytes[at]) && !is_bracket(text.bytes[at])) ++at;
+  if (around(at) >= 0xE4 && is_in(character(around, at), 0x4E00, 0x9FA5)) return false;  // Han, letters of no such word
   for (size_t i = 0; i < 3; ++i) {
     if (around(at + i) >= 0x80) return true;  // it may count as a letter that it is not: long s, Kelvin
   }
