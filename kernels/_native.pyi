@@ -124,6 +124,8 @@ def read_query_lines(
     NDArray[np.uint8],
     NDArray[np.int64],
     NDArray[np.uint8],
+    NDArray[np.int32],
+    NDArray[np.int32],
     NDArray[np.int64],
 ]: ...
 def whole_lines(content: NDArray[np.uint8], max_lines: int, max_bytes: int) -> tuple[int, int]: ...

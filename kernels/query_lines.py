@@ -33,14 +33,18 @@ class Rules:
 class QueryLines:
     """The N plain lines of a block as queries, and M others.
 
-    `ids`, `texts` and `records` (JSON lines) of N, `categories` uint8 [N]: places among those of the rules. `odd` int64
-    [M, 4]: queries before the line, its place among the lines of the block, and where it begins and ends.
+    `ids`, `texts` and `records` (JSON lines) of N, `categories` uint8 [N]: places among those of the rules. Most texts
+    stand in their record as they are, `text_size` bytes from `text_at` on, int32 [N], and are empty in `texts`; of the
+    others `text_at` is -1. `odd` int64 [M, 4]: queries before the line, its place among the lines of the block, and
+    where it begins and ends.
     """
 
     ids: Spans
     texts: Spans
     records: Spans
     categories: NDArray[np.uint8]
+    text_at: NDArray[np.int32]
+    text_size: NDArray[np.int32]
     odd: NDArray[np.int64]
 
 
@@ -62,14 +66,16 @@ class LineReader:
         """Queries of a block, uint8 [B], of whole lines; the last one may lack its newline."""
         if not native_available:
             return _all_odd(content)
-        ids, id_ends, texts, text_ends, records, record_ends, categories, odd = _native.read_query_lines(
-            content, self._rules
+        ids, id_ends, texts, text_ends, records, record_ends, categories, text_at, text_size, odd = (
+            _native.read_query_lines(content, self._rules)
         )
         return QueryLines(
             ids=Spans(bytes=ids, offsets=id_ends),
             texts=Spans(bytes=texts, offsets=text_ends),
             records=Spans(bytes=records, offsets=record_ends),
             categories=categories,
+            text_at=text_at,
+            text_size=text_size,
             odd=odd,
         )
 
@@ -81,7 +87,16 @@ def _all_odd(content: NDArray[np.uint8]) -> QueryLines:
     starts = np.concatenate(([0], ends[:-1])) if len(ends) else ends
     none = Spans(bytes=np.empty(0, np.uint8), offsets=np.zeros(1, np.int64))
     odd = np.stack((np.zeros(len(ends), np.int64), np.arange(len(ends)), starts, ends), axis=1)
-    return QueryLines(ids=none, texts=none, records=none, categories=np.empty(0, np.uint8), odd=odd.astype(np.int64))
+    no_places = np.empty(0, np.int32)
+    return QueryLines(
+        ids=none,
+        texts=none,
+        records=none,
+        categories=np.empty(0, np.uint8),
+        text_at=no_places,
+        text_size=no_places,
+        odd=odd.astype(np.int64),
+    )
 
 
 def whole_lines(content: NDArray[np.uint8], max_lines: int, max_bytes: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from reasonmill.kernels.corpus import Banding
 from reasonmill.kernels.hints import hints
 from reasonmill.kernels.matches import Matches
 from reasonmill.kernels.prints import Prints
-from reasonmill.kernels.texts import Spans, Texts
+from reasonmill.kernels.texts import Excerpts, Spans, Texts
 
 EXACT_ONLY = Banding(bands=0, rows=0)  # what exact duplicates need is read in any case
 
@@ -64,7 +64,7 @@ class FirstPass:
         settings, is_incomplete = self._settings.filters, self._is_incomplete
         asked = filters.to_be_asked(texts, prints.num_words, settings)
         numbers = range(len(texts)) if is_incomplete else np.flatnonzero(asked).tolist()
-        chosen = [texts.text(number) if isinstance(texts, Spans) else texts[number] for number in numbers]
+        chosen = [texts.text(number) if isinstance(texts, Spans | Excerpts) else texts[number] for number in numbers]
         findings = []
         for number, text, holds in zip(numbers, chosen, hints(chosen).tolist(), strict=True):
             words = int(prints.num_words[number])

@@ -8,7 +8,7 @@ import mmap
 import os
 import shutil
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from reasonmill.engine.records import Query
 from reasonmill.engine.store.aside import named
 from reasonmill.engine.store.query_block import QueryBlock
 from reasonmill.engine.store.readers import query_from_json
-from reasonmill.kernels.texts import Spans
+from reasonmill.kernels.texts import Excerpts
 
 _COPIED = 2**22  # bytes at once
 
@@ -33,18 +33,22 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.records_path = folder / "records.jsonl"
         self._records_end = array("q", [0])
-        self._texts_end = array("q", [0])
+        self._text_places = array("q")  # in the records, or, negative, ~place in the texts
+        self._text_sizes = array("q")
+        self._texts_size = 0
         self._ids_end = array("q", [0])
         self._ids = bytearray()
         self._categories = bytearray()
         self._records: BinaryIO
         self._texts: BinaryIO
+        self._maps: tuple[mmap.mmap | bytes, mmap.mmap | bytes] = b"", b""
 
     def __enter__(self) -> "Spool":
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        self._records = (self._folder / "records.jsonl").open("w+b", buffering=2**20)
+        self._records = self.records_path.open("w+b", buffering=2**20)
         self._texts = (self._folder / "texts").open("w+b", buffering=2**20)
         return self
 
@@ -61,19 +65,26 @@ class Spool:
 
     def add(self, block: QueryBlock) -> None:
         """The next queries. Raises OSError that names the file where there is no room."""
-        columns = (self._records_end, block.records), (self._texts_end, block.texts), (self._ids_end, block.ids)
-        for ends, spans in columns:
+        texts = block.texts
+        places = np.where(texts.places >= 0, texts.places + self._records_end[-1], texts.places - self._texts_size)
+        self._text_places.frombytes(places.tobytes())
+        self._text_sizes.frombytes(texts.sizes.tobytes())
+        self._texts_size += len(texts.more)
+        for ends, spans in ((self._records_end, block.records), (self._ids_end, block.ids)):
             ends.frombytes((spans.offsets[1:] + ends[-1]).tobytes())
         self._ids += memoryview(block.ids.bytes)
         self._categories += memoryview(block.categories)
         with named(self._folder):
             self._records.write(memoryview(block.records.bytes))
-            self._texts.write(memoryview(block.texts.bytes))
+            self._texts.write(memoryview(texts.more))
 
     def add_known(self, ids: Sequence[bytes], texts: Sequence[bytes]) -> None:
         """Earlier queries to compare with, numbered behind those that are added; they have no record."""
-        _extend(self._ids_end, ids)
-        _extend(self._texts_end, texts)
+        for id_, text in zip(ids, texts, strict=True):
+            self._ids_end.append(self._ids_end[-1] + len(id_))
+            self._text_places.append(~self._texts_size)
+            self._text_sizes.append(len(text))
+            self._texts_size += len(text)
         self._ids += b"".join(ids)
         with named(self._folder):
             self._texts.write(b"".join(texts))
@@ -83,7 +94,7 @@ class Spool:
         with named(self._folder):
             for stream in (self._records, self._texts):
                 stream.flush()
-        self._text_map = _mapped(self._texts)
+        self._maps = _mapped(self._records), _mapped(self._texts)
 
     @property
     def ids(self) -> Strings:
@@ -96,9 +107,15 @@ class Spool:
         return np.frombuffer(bytes(self._categories), np.uint8)
 
     @property
-    def texts(self) -> Spans:
+    def texts(self) -> Excerpts:
         """All texts, mapped."""
-        return Spans(bytes=np.frombuffer(self._text_map, np.uint8), offsets=np.array(self._texts_end, np.int64))
+        records, texts = (np.frombuffer(mapped, np.uint8) for mapped in self._maps)
+        return Excerpts(
+            bytes=records,
+            more=texts,
+            places=np.frombuffer(self._text_places, np.int64),
+            sizes=np.frombuffer(self._text_sizes, np.int64),
+        )
 
     def id(self, number: int) -> str:
         """Id of a query."""
@@ -106,7 +123,17 @@ class Spool:
 
     def content(self, number: int) -> bytes:
         """Text of a query, as bytes."""
-        return _part(self._texts, self._texts_end[number], self._texts_end[number + 1])
+        place, size = self._text_places[number], self._text_sizes[number]
+        stream, start = (self._records, place) if place >= 0 else (self._texts, ~place)
+        return _part(stream, start, start + size)
+
+    def same_text(self, number: int, other: int) -> bool:
+        """Whether two queries, which were compared before, have the same text."""
+        return self._mapped_text(number) == self._mapped_text(other)
+
+    def _mapped_text(self, number: int) -> bytes:
+        place, size = self._text_places[number], self._text_sizes[number]
+        return self._maps[0][place : place + size] if place >= 0 else self._maps[1][~place : ~place + size]
 
     def text(self, number: int) -> str:
         """Text of a query."""
@@ -116,10 +143,42 @@ class Spool:
         """A query as a JSON line."""
         return _part(self._records, self._records_end[number], self._records_end[number + 1])
 
-    def copy_records(self, first: int, last: int, stream: BinaryIO) -> None:
-        """Write the JSON lines of queries first … last - 1."""
-        start, end = self._records_end[first], self._records_end[last]
-        stream.writelines(_part(self._records, at, min(at + _COPIED, end)) for at in range(start, end, _COPIED))
+    def kept_pieces(self, kept: NDArray[np.bool_]) -> Iterator[list[memoryview]]:
+        """The JSON lines of the kept queries, bool [N], as stretches of pieces of the file, to be written before the
+        next piece is read.
+        """
+        ends = np.frombuffer(self._records_end, np.int64)
+        edges = ends[np.flatnonzero(np.diff(kept.astype(np.int8), prepend=0, append=0))].reshape(-1, 2)
+        buffer = bytearray(_COPIED)
+        place = 0
+        while place < len(edges):
+            start = int(edges[place, 0])
+            size = os.preadv(self._records.fileno(), [buffer], start)
+            assert size > 0, "the records are shorter than they were written"
+            stretches = []
+            while place < len(edges) and edges[place, 0] < start + size:
+                first, last = edges[place].tolist()
+                stretches.append(memoryview(buffer)[first - start : min(last - start, size)])
+                if last > start + size:
+                    edges[place, 0] = start + size
+                    break
+                place += 1
+            yield stretches
+
+    def keep_only(self, kept: NDArray[np.bool_]) -> None:
+        """Leave in the file of the records the JSON lines of these queries, bool [N]; nothing can be read any more.
+
+        Lines move towards the begin of the file, whose pages are there: that costs a tenth of writing another file.
+        """
+        self._maps = b"", b""
+        size = 0
+        with named(self._folder):
+            for stretches in self.kept_pieces(kept):
+                content = memoryview(b"".join(stretches))
+                while len(content):
+                    written = os.pwrite(self._records.fileno(), content, size)
+                    size, content = size + written, content[written:]
+            os.ftruncate(self._records.fileno(), size)
 
     def same_question(self, number: int, other: int) -> bool:
         """Whether two queries have the same messages."""
@@ -130,13 +189,6 @@ class Spool:
     def query(self, number: int) -> Query:
         """A query."""
         return query_from_json(orjson.loads(self.record(number)))
-
-
-def _extend(ends: "array[int]", parts: Sequence[bytes]) -> None:
-    at = ends[-1]
-    for part in parts:
-        at += len(part)
-        ends.append(at)
 
 
 def _part(stream: BinaryIO, start: int, end: int) -> bytes:

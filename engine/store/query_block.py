@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reasonmill.engine.records import CATEGORIES, Query, Reject
 from reasonmill.engine.store.readers import query_to_json
-from reasonmill.kernels.texts import Spans
+from reasonmill.kernels.texts import Excerpts, Spans
 
 _CATEGORY = {name: number for number, name in enumerate(CATEGORIES)}
 
@@ -19,14 +19,18 @@ _CATEGORY = {name: number for number, name in enumerate(CATEGORIES)}
 class QueryBlock:
     """Consecutive rows: N queries, and the rows between them that are none.
 
-    `ids` and `texts` (Query.text) of N; `records` of N: each query as a JSON line of readers.query_to_json;
-    `categories` uint8 [N]: places in CATEGORIES; `rejects`: each with the number of queries of the block before it.
+    `ids` of N; `records` of N: each query as a JSON line of readers.query_to_json; `categories` uint8 [N]: places in
+    CATEGORIES; `rejects`: each with the number of queries of the block before it. A text (Query.text) that stands in
+    its record as it is has `text_size` bytes from `text_at` of it on, int32 [N]; of others `text_at` is -1, and
+    `other_texts` of N has them.
     """
 
     ids: Spans
-    texts: Spans
     records: Spans
     categories: NDArray[np.uint8]
+    text_at: NDArray[np.int32]
+    text_size: NDArray[np.int32]
+    other_texts: Spans
     rejects: Sequence[tuple[int, Reject]]
 
     def __len__(self) -> int:
@@ -37,13 +41,26 @@ class QueryBlock:
         """Queries and rejects."""
         return len(self) + len(self.rejects)
 
+    @property
+    def texts(self) -> Excerpts:
+        """Text of each query."""
+        is_there = self.text_at >= 0
+        return Excerpts(
+            bytes=self.records.bytes,
+            more=self.other_texts.bytes,
+            places=np.where(is_there, self.records.offsets[:-1] + self.text_at, ~self.other_texts.offsets[:-1]),
+            sizes=np.where(is_there, self.text_size, np.diff(self.other_texts.offsets)),
+        )
+
     def first(self, count: int) -> "QueryBlock":
         """The first rows, up to and with so many queries."""
         return QueryBlock(
             ids=_first(self.ids, count),
-            texts=_first(self.texts, count),
             records=_first(self.records, count),
             categories=self.categories[:count],
+            text_at=self.text_at[:count],
+            text_size=self.text_size[:count],
+            other_texts=_first(self.other_texts, count),
             rejects=[(before, reject) for before, reject in self.rejects if before < count],
         )
 
@@ -60,9 +77,11 @@ class QueryBlock:
         put = block_of(queries)
         return QueryBlock(
             ids=_woven(self.ids, put.ids, places),
-            texts=_woven(self.texts, put.texts, places),
             records=_woven(self.records, put.records, places),
             categories=np.insert(self.categories, places, put.categories),
+            text_at=np.insert(self.text_at, places, put.text_at),
+            text_size=np.insert(self.text_size, places, put.text_size),
+            other_texts=_woven(self.other_texts, put.other_texts, places),
             rejects=rejects,
         )
 
@@ -79,9 +98,11 @@ def block_of(rows: Iterable[Query | Reject]) -> QueryBlock:
     records = [orjson.dumps(query_to_json(query), option=orjson.OPT_APPEND_NEWLINE) for query in queries]
     return QueryBlock(
         ids=_spans([query.id.encode("utf-8", "surrogatepass") for query in queries]),
-        texts=_spans([query.text.encode("utf-8", "surrogatepass") for query in queries]),
         records=_spans(records),
         categories=np.array([_CATEGORY[query.category] for query in queries], np.uint8),
+        text_at=np.full(len(queries), -1, np.int32),
+        text_size=np.zeros(len(queries), np.int32),
+        other_texts=_spans([query.text.encode("utf-8", "surrogatepass") for query in queries]),
         rejects=rejects,
     )
 

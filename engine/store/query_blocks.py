@@ -67,7 +67,15 @@ def _read_lines(lines: LineBlock, reader: LineReader, read: Callable[[Row], Quer
     if lines.content is None:
         return block_of([read(too_long(lines.first_line))])
     plain = reader.read(lines.content)
-    block = QueryBlock(ids=plain.ids, texts=plain.texts, records=plain.records, categories=plain.categories, rejects=())
+    block = QueryBlock(
+        ids=plain.ids,
+        records=plain.records,
+        categories=plain.categories,
+        text_at=plain.text_at,
+        text_size=plain.text_size,
+        other_texts=plain.texts,
+        rejects=(),
+    )
     odd: list[tuple[int, Query | Reject]] = []
     for num_before, line, start, end in plain.odd.tolist():
         text = lines.content[start:end].tobytes()

@@ -26,7 +26,7 @@ QueryRules rules_of(std::vector<std::string> answer_keys, std::vector<std::strin
           Bytes(begin, begin + source.size())};
 }
 
-// Ids, texts and records, each as bytes and ends; categories; odd lines: queries before, line, begin, end.
+// Ids, texts and records, each as bytes and ends; categories; text_at; text_size; odd lines: queries before, line, begin, end.
 nb::tuple read_lines(In<uint8_t, 1> content, const QueryRules& rules) {
   QueryLines lines;
   {
@@ -42,7 +42,8 @@ nb::tuple read_lines(In<uint8_t, 1> content, const QueryRules& rules) {
   return nb::make_tuple(taken(std::move(lines.columns.ids)), taken(std::move(lines.id_ends)),
                         taken(std::move(lines.columns.texts)), taken(std::move(lines.text_ends)),
                         taken(std::move(lines.columns.records)), taken(std::move(lines.record_ends)),
-                        taken(std::move(lines.columns.categories)), odd);
+                        taken(std::move(lines.columns.categories)), taken(std::move(lines.columns.text_at)),
+                        taken(std::move(lines.columns.text_size)), odd);
 }
 
 std::pair<size_t, size_t> find_whole_lines(In<uint8_t, 1> content, size_t max_lines, size_t max_bytes) {

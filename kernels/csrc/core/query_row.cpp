@@ -160,6 +160,9 @@ bool QueryReader::write(QueryColumns* out) {
   if (!write_id(&out->ids)) return false;
 
   Bytes& record = out->records;
+  const size_t record_begin = record.size();
+  const bool is_alone = messages_.size() == 1;
+  int32_t text_at = -1, text_size = 0;
   append("{\"id\":\"", &record);
   append_escaped(out->ids.data() + id_begin, out->ids.size() - id_begin, &record);
   append("\",\"messages\":[", &record);
@@ -169,16 +172,21 @@ bool QueryReader::write(QueryColumns* out) {
     append(i == 0 ? "{\"role\":\"" : ",{\"role\":\"", &record);
     append(*message.role, &record);
     append("\",\"content\":\"", &record);
+    const size_t size = content_end_[i] - begin, content_begin = record.size();
     if (message.content.is_escaped) {
-      append_escaped(contents_.data() + begin, content_end_[i] - begin, &record);
+      append_escaped(contents_.data() + begin, size, &record);
     } else {
       append(message.content.raw(), &record);
     }
+    if (is_alone && record.size() - content_begin == size) {
+      text_at = static_cast<int32_t>(content_begin - record_begin);
+      text_size = static_cast<int32_t>(size);
+    }
     append("\"}", &record);
-    if (*message.role == "system") continue;
+    if (*message.role == "system" || text_at >= 0) continue;
     if (has_text) out->texts.push_back('\n');
     has_text = true;
-    append(contents_.data() + begin, content_end_[i] - begin, &out->texts);
+    append(contents_.data() + begin, size, &out->texts);
   }
   append("],\"category\":\"", &record);
   append(rules_.categories[category_], &record);
@@ -199,6 +207,8 @@ bool QueryReader::write(QueryColumns* out) {
   if (!write_object(row_.constraint, info_.constraint, &record) || !write_tags(&record)) return false;
   append("}\n", &record);
   out->categories.push_back(static_cast<uint8_t>(category_));
+  out->text_at.push_back(text_at);
+  out->text_size.push_back(text_size);
   return true;
 }
 

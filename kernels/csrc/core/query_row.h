@@ -23,9 +23,11 @@ struct QueryRules {
   Bytes source;                                             // of rows that name none, as JSON, quotes included
 };
 
-// What is appended for each query.
+// What is appended for each query. Most texts stand in their record as they are: from text_at on, text_size bytes of it.
+// Others, whose text_at is -1, are in texts.
 struct QueryColumns {
   Bytes ids, texts, records, categories;
+  std::vector<int32_t> text_at, text_size;
 };
 
 // Reads lines; kept by each thread and reused.

@@ -32,8 +32,9 @@ def columns(blocks: list[QueryBlock]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {"ids": [], "texts": [], "records": [], "categories": [], "rejects": []}
     for block in blocks:
         found["rejects"] += [(len(found["ids"]) + before, reject) for before, reject in block.rejects]
-        for name in ("ids", "texts", "records"):
-            found[name] += strings(getattr(block, name))
+        found["ids"] += strings(block.ids)
+        found["records"] += strings(block.records)
+        found["texts"] += [block.texts.content(number) for number in range(len(block))]
         found["categories"] += block.categories.tolist()
     return found
 
@@ -73,7 +74,7 @@ def written(value: Any, rng: random.Random) -> str:
         )
         odd = ("1e400", "NaN", "01", "1.", "-", "1e", "99999999.12345", "0.12345678901234567", "1e-400", "9" * 70)
         return rng.choice((*numbers, *odd) if rng.random() < 0.3 else numbers)
-    return orjson.dumps(value).decode()
+    return str(value) if type(value) is int else orjson.dumps(value).decode()
 
 
 def character(c: str, rng: random.Random) -> str:
