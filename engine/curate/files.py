@@ -5,8 +5,8 @@ with id, stage, reason and evidence. variants.jsonl names the kept ones that are
 numbers. All are written aside and renamed, counts.json last; a pass that was killed is made again and writes the same.
 
 The rows are read once, in batches; what is kept is copied from the spool, or left of it where its file can become
-kept.jsonl. Memory does not grow with the texts, but for
-the steps that compare or label all that is left (`refine.py`), where they are turned on.
+kept.jsonl. Memory does not grow with the texts, but for the steps that compare or label all that is left (`refine.py`),
+where they are turned on.
 """
 
 import fcntl

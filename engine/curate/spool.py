@@ -9,10 +9,9 @@ import os
 import shutil
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 import numpy as np
 import orjson
@@ -41,23 +40,22 @@ class Spool:
         self._ids_end = array("q", [0])
         self._ids = bytearray()
         self._categories = bytearray()
-        self._records: BinaryIO
-        self._texts: BinaryIO
+        self._records: FileIO
+        self._texts: FileIO
         self._maps: tuple[mmap.mmap | bytes, mmap.mmap | bytes] = b"", b""
 
     def __enter__(self) -> "Spool":
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        self._records = self.records_path.open("w+b", buffering=2**20)
-        self._texts = (self._folder / "texts").open("w+b", buffering=2**20)
+        self._records = self.records_path.open("w+b", buffering=0)
+        self._texts = (self._folder / "texts").open("w+b", buffering=0)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for stream in (self._records, self._texts):
-            with suppress(OSError):  # on a full disk what is still buffered fails again: it is not wanted any more
-                stream.close()
+            stream.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __len__(self) -> int:
@@ -72,11 +70,11 @@ class Spool:
         self._texts_size += len(texts.more)
         for ends, spans in ((self._records_end, block.records), (self._ids_end, block.ids)):
             ends.frombytes((spans.offsets[1:] + ends[-1]).tobytes())
-        self._ids += memoryview(block.ids.bytes)
-        self._categories += memoryview(block.categories)
+        self._ids += block.ids.bytes.data
+        self._categories += block.categories.data
         with named(self._folder):
-            self._records.write(memoryview(block.records.bytes))
-            self._texts.write(memoryview(texts.more))
+            _write(self._records, block.records.bytes.data)
+            _write(self._texts, texts.more.data)
 
     def add_known(self, ids: Sequence[bytes], texts: Sequence[bytes]) -> None:
         """Earlier queries to compare with, numbered behind those that are added; they have no record."""
@@ -87,13 +85,10 @@ class Spool:
             self._texts_size += len(text)
         self._ids += b"".join(ids)
         with named(self._folder):
-            self._texts.write(b"".join(texts))
+            _write(self._texts, memoryview(b"".join(texts)))
 
     def seal(self) -> None:
         """Everything was added; from now on it can be read."""
-        with named(self._folder):
-            for stream in (self._records, self._texts):
-                stream.flush()
         self._maps = _mapped(self._records), _mapped(self._texts)
 
     @property
@@ -174,11 +169,11 @@ class Spool:
         size = 0
         with named(self._folder):
             for stretches in self.kept_pieces(kept):
-                content = memoryview(b"".join(stretches))
-                while len(content):
-                    written = os.pwrite(self._records.fileno(), content, size)
-                    size, content = size + written, content[written:]
-            os.ftruncate(self._records.fileno(), size)
+                content = b"".join(stretches)
+                self._records.seek(size)
+                _write(self._records, memoryview(content))
+                size += len(content)
+            self._records.truncate(size)
 
     def same_question(self, number: int, other: int) -> bool:
         """Whether two queries have the same messages."""
@@ -191,11 +186,16 @@ class Spool:
         return query_from_json(orjson.loads(self.record(number)))
 
 
-def _part(stream: BinaryIO, start: int, end: int) -> bytes:
+def _write(stream: FileIO, content: memoryview) -> None:
+    while len(content):
+        content = content[stream.write(content) :]
+
+
+def _part(stream: FileIO, start: int, end: int) -> bytes:
     """Read, not mapped: what is mapped counts as memory of the process once it was looked at."""
     return os.pread(stream.fileno(), end - start, start)
 
 
-def _mapped(stream: BinaryIO) -> mmap.mmap | bytes:
+def _mapped(stream: FileIO) -> mmap.mmap | bytes:
     stream.seek(0, 2)
     return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if stream.tell() else b""

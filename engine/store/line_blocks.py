@@ -59,7 +59,7 @@ def _more(stream: Stream, rest: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The rest and what is read behind it, which is nothing at the end of the stream."""
     content = np.empty(len(rest) + _READ, np.uint8)
     content[: len(rest)] = rest
-    size = stream.readinto(memoryview(content)[len(rest) :])
+    size = stream.readinto(content.data[len(rest) :])
     return content[: len(rest) + (size or 0)]
 
 

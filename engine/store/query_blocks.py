@@ -1,5 +1,6 @@
 """Query files in blocks. To go through a file is quick; the work is in reading each block, which may be done on any
-thread. Lines of `.jsonl` files are read natively where they are plain, all other rows by `readers.py`; which of the two
+thread. Lines of JSONL files, compressed or not, are read
+natively where they are plain, all other rows by `readers.py`; which of the two
 read a row cannot be told from the result.
 """
 
@@ -8,13 +9,14 @@ from functools import partial
 from pathlib import Path
 
 import orjson
+import zstandard
 
 from reasonmill.engine.records import CATEGORIES, Query, Reject
 from reasonmill.engine.store.line_blocks import LineBlock, line_blocks
 from reasonmill.engine.store.query_block import QueryBlock, block_of
 from reasonmill.engine.store.readers import read_queries, read_query
 from reasonmill.engine.store.responses import ROLES
-from reasonmill.engine.store.rows import Row, existing, row_of_line, too_long
+from reasonmill.engine.store.rows import Row, breaks, decompressed, existing, row_of_line, too_long
 from reasonmill.kernels.query_lines import LineReader, Rules
 
 # Other names under which published rows have what a query is made of. Rows with one of these go to readers.py; of an
@@ -39,7 +41,7 @@ def unread_blocks(
     Raises FileNotFoundError, or ValueError where a whole file cannot be read.
     """
     for path in paths:
-        if Path(path).name.endswith(".jsonl"):
+        if Path(path).name.endswith((".jsonl", ".jsonl.zst")):
             yield from _of_lines(path, category, max_rows, max_bytes)
         else:
             yield from _of_rows(path, category, max_rows, max_bytes)
@@ -58,9 +60,23 @@ def _of_lines(path: str | Path, category: str | None, max_rows: int, max_bytes: 
         )
     )
     read = partial(read_query, path=path, category=category, source=source)
-    with Path(path).open("rb", buffering=0) as stream:
-        for lines in line_blocks(stream, max_lines=max_rows, max_bytes=max_bytes):
-            yield partial(_read_lines, lines, reader, read)
+    for lines in _blocks(existing(path), max_rows, max_bytes):
+        yield partial(_read_lines, lines, reader, read)
+
+
+def _blocks(path: Path, max_rows: int, max_bytes: int) -> Iterator[LineBlock]:
+    if path.name.endswith(".jsonl"):
+        with path.open("rb", buffering=0) as stream:
+            yield from line_blocks(stream, max_lines=max_rows, max_bytes=max_bytes)
+        return
+    line = 1
+    with decompressed(path) as content:
+        try:
+            for lines in line_blocks(content, max_lines=max_rows, max_bytes=max_bytes):
+                line = lines.first_line
+                yield lines
+        except zstandard.ZstdError as error:
+            raise breaks(path, line, error) from None
 
 
 def _read_lines(lines: LineBlock, reader: LineReader, read: Callable[[Row], Query | Reject]) -> QueryBlock:

@@ -5,6 +5,7 @@ damaged, so that nobody knows how many rows are lost, is an error that names it.
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,19 +86,30 @@ def _lines(stream: io.BufferedIOBase) -> Iterator[Row]:
             yield row_of_line(line, text)
 
 
-def _compressed_lines(path: Path) -> Iterator[Row]:
+@contextmanager
+def decompressed(path: Path) -> Iterator[zstandard.ZstdDecompressionReader]:
+    """The content of a compressed file. Raises ValueError where it is cut off or no zstd."""
     check_whole(path)
-    line = 0
     with path.open("rb") as raw:
         # long-window frames, as released by the authors of arXiv 2503.19633, need the larger limit
         decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)
-        reader = io.BufferedReader(decompressor.stream_reader(raw, read_across_frames=True))
+        yield decompressor.stream_reader(raw, read_across_frames=True)
+
+
+def breaks(path: Path, line: int, error: zstandard.ZstdError) -> ValueError:
+    """What is said of a compressed file whose content cannot be read behind this line."""
+    return ValueError(f"{str(path)!r}: the compressed stream breaks behind line {line}: {error}")
+
+
+def _compressed_lines(path: Path) -> Iterator[Row]:
+    line = 0
+    with decompressed(path) as stream:
         try:
-            for row in _lines(reader):
+            for row in _lines(io.BufferedReader(stream)):
                 line = row.line
                 yield row
         except zstandard.ZstdError as error:
-            raise ValueError(f"{str(path)!r}: the compressed stream breaks behind line {line}: {error}") from None
+            raise breaks(path, line, error) from None
 
 
 def _array(path: Path) -> Iterator[Row]:

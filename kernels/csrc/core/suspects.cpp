@@ -122,15 +122,23 @@ bool may_be_url(const Around& text, size_t slash) {
   return false;
 }
 
-bool has_url(TextView text) {
-  const Around around(text);
+// Calls found(place) for each place of the byte until one is true.
+template <typename Found>
+bool any_place(TextView text, char wanted, const Found& found) {
   for (size_t at = 0; at < text.length; ++at) {
-    const uint8_t c = text.bytes[at];
-    if (c == '/' && may_be_url(around, at)) return true;
-    if (c == '.' && at >= 3 && around.holds(at - 3, "www")) return true;
-    if (c == ';' && around.holds(at, ";base64,")) return true;
+    const void* next = std::memchr(text.bytes + at, wanted, text.length - at);
+    if (next == nullptr) return false;
+    at = static_cast<size_t>(static_cast<const uint8_t*>(next) - text.bytes);
+    if (found(at)) return true;
   }
   return false;
+}
+
+bool has_url(TextView text) {
+  const Around around(text);
+  return any_place(text, '/', [&](size_t at) { return may_be_url(around, at); }) ||
+         any_place(text, '.', [&](size_t at) { return at >= 3 && around.holds(at - 3, "www"); }) ||
+         any_place(text, ';', [&](size_t at) { return around.holds(at, ";base64,"); });
 }
 
 size_t count(TextView text, char wanted) {

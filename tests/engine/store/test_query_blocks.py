@@ -192,7 +192,7 @@ ODD = [
     b'{"prompt": "x", "test_case": ' + b'{"a":' * 40 + b"1" + b"}" * 41,
     b'{"prompt": ' + b"[" * 100 + b"]" * 100 + b"}",
     b'{"messages": [{"role": "user", "content": "a"}, {"role": "gpt", "content": "b"}]}',
-    b'{"conversations": [{"from": "human", "value": "a", "info": {"source": "s", "ground_truth": "4"}}], "system": "be"}',
+    b'{"conversations": [{"from": "human", "value": "a", "info": {"source": "s", "ground_truth": 4}}], "system": "s"}',
 ]
 
 
@@ -312,6 +312,19 @@ def test_every_format_and_several_files_give_the_same_queries(tmp_path: Path) ->
     assert max(map(len, blocks)) <= 2
     with pytest.raises(FileNotFoundError, match=r"none\.jsonl"):
         list(unread_blocks([tmp_path / "none.jsonl"], max_rows=2, max_bytes=50))
+
+
+def test_a_damaged_compressed_file_is_named_with_the_lines_that_could_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl.zst"
+    lines = b"".join(orjson.dumps({"prompt": f"question {i} {i * i}"}) + b"\n" for i in range(20_000))
+    content = bytearray(zstandard.ZstdCompressor(write_checksum=True).compress(lines))
+    content[-1] ^= 1  # of the checksum
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"q\.jsonl\.zst': the compressed stream breaks behind line \d+:"):
+        list(unread_blocks([path], max_rows=100, max_bytes=2**20))
+    path.write_bytes(content[:-30])
+    with pytest.raises(ValueError, match=r"q\.jsonl\.zst' is cut off"):
+        list(unread_blocks([path], max_rows=100, max_bytes=2**20))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.text("ab", max_size=3)), max_size=12), st.data())
