@@ -44,7 +44,11 @@ def _limited(blocks: Iterator[Unread], limit: int) -> Iterator[Unread]:
             if len(ids) == limit:
                 yield partial(block.first, number + 1)
                 return
-        yield partial(block.first, len(block))
+        yield partial(_given, block)
+
+
+def _given(block: QueryBlock) -> QueryBlock:
+    return block
 
 
 class Reading:
