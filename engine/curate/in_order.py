@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 _AHEAD = 2  # pieces for each thread that are begun before the first of them is taken
 
 
-def in_order(work: Iterable[Work], do: Callable[[Work], Result], num_threads: int) -> Iterator[Result]:
+def in_order(work: Iterable[Work], do: Callable[[Work], Result], num_threads: int) -> Generator[Result, None, None]:
     """`do` of each piece. 0 threads: one for every core; 1: this one. What `work` or `do` raises is raised here."""
     num_threads = num_threads or len(os.sched_getaffinity(0))
     if num_threads == 1:

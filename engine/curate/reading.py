@@ -93,8 +93,9 @@ class Reading:
         blocks = unread_blocks(paths, category=category, max_rows=BATCH, max_bytes=BATCH_CHARACTERS)
         if limit is not None:
             blocks = _limited(blocks, limit)
-        for block, seen in in_order(blocks, self._look, self._settings.num_threads):
-            self._add(block, seen)
+        with closing(in_order(blocks, self._look, self._settings.num_threads)) as results:
+            for block, seen in results:
+                self._add(block, seen)
         self._ids = self.spool.ids
         self._order, self._first_with = id_order(self._ids)
 

@@ -1,6 +1,7 @@
-"""Queries set aside on disk between the two passes of curation: as JSON lines, and as the texts that are compared.
+"""Queries set aside on disk between the two passes of curation: as JSON lines, and the texts that are compared where a
+line does not have them as they are.
 
-In memory are only ids and places, about 60 bytes for a query whose id is made of its content. The folder is emptied at
+In memory are only ids and places, about 70 bytes for a query whose id is made of its content. The folder is emptied at
 the beginning and removed at the end; what a killed process left there is not read.
 """
 

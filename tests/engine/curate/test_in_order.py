@@ -45,5 +45,5 @@ def test_no_more_is_begun_than_may_wait() -> None:
     results = in_order(pieces(), lambda piece: piece, 2)
     assert next(results) == 0
     assert len(begun) == 4
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert len(begun) == 4
