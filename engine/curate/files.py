@@ -4,9 +4,8 @@ Every row that is read is in exactly one of the first two, kept ones as readers.
 with id, stage, reason and evidence. variants.jsonl names the kept ones that are like another kept one but for their
 numbers. All are written aside and renamed, counts.json last; a pass that was killed is made again and writes the same.
 
-The rows are read once, in batches; what is kept is copied from the spool, or left of it where its file can become
-kept.jsonl. Memory does not grow with the texts, but for the steps that compare or label all that is left (`refine.py`),
-where they are turned on.
+The rows are read once, in batches; what is kept is copied from the spool. Memory does not grow with the texts, but for
+the steps that compare or label all that is left (`refine.py`), where they are turned on.
 """
 
 import fcntl
@@ -33,7 +32,7 @@ from reasonmill.engine.curate.rejects_file import reject_to_json
 from reasonmill.engine.curate.settings import RULES, AgainstSettings, CurateSettings, Rule
 from reasonmill.engine.curate.spool import Spool
 from reasonmill.engine.records import Reject, content_id
-from reasonmill.engine.store.aside import may_become, renamed_file, whole_file
+from reasonmill.engine.store.aside import whole_file
 from reasonmill.engine.store.digest import digest_of
 from reasonmill.engine.store.readers import query_to_json
 
@@ -76,7 +75,7 @@ async def curate_files(
         on_progress(f"deciding on {len(reading.spool):,} queries")
         inputs = "" if earlier is None else _inputs_digest(queries, category, settings)
         decisions = reading.decide(earlier, inputs)
-        counts = await _write(folder, reading, decisions, evaluation, settings, missing, reads_on=earlier is not None)
+        counts = await _write(folder, reading, decisions, evaluation, settings, missing)
         reading.check_readable(settings.max_unreadable_share, "max_unreadable_share")
         reading.remember()  # last: what failed is mended and said again, and must not meet itself
     return counts
@@ -117,20 +116,11 @@ async def _write(
     evaluation: Sequence[EvaluationItem],
     settings: CurateSettings,
     missing: str | None,
-    *,
-    reads_on: bool,
 ) -> dict[str, Any]:
-    """Write all files. `reads_on`: what was read is asked for again behind them."""
-    kept = folder / WRITTEN[-1]
-    in_place = not reads_on and not settings.tags.any and may_become(reading.spool.records_path, kept)
     with ExitStack() as files:
-        counts_file, variants_file, removed_file = (
-            files.enter_context(whole_file(folder / name)) for name in WRITTEN[:-1]
+        counts_file, variants_file, removed_file, kept_file = (
+            files.enter_context(whole_file(folder / name)) for name in WRITTEN
         )
-        if in_place:
-            files.enter_context(renamed_file(reading.spool.records_path, kept))
-        else:
-            kept_file = files.enter_context(whole_file(kept))
         reasons: Counter[str] = Counter()
 
         def remove(reject: Reject) -> None:
@@ -155,11 +145,8 @@ async def _write(
                     remove(reject)
         if settings.tags.any:
             _write_kept(refinement, kept_file)
-        elif in_place:
-            reading.spool.keep_only(decisions.left[: len(reading.spool)])
         else:
-            for stretches in reading.spool.kept_pieces(decisions.left[: len(reading.spool)]):
-                kept_file.write(b"".join(stretches))
+            _copy_kept(reading.spool, decisions, kept_file)
         num_kept, num_removed = int(np.count_nonzero(decisions.left)), sum(reasons.values())
         assert reading.num_rows == num_kept + num_removed, "a row that enters leaves exactly once"
         counts: dict[str, Any] = {
@@ -239,6 +226,13 @@ def _refinement_counts(refinement: Refined, missing: str | None) -> dict[str, An
 
 def _write_kept(refinement: Refined, stream: BinaryIO) -> None:
     stream.writelines(orjson.dumps(query_to_json(query), option=orjson.OPT_APPEND_NEWLINE) for query in refinement.kept)
+
+
+def _copy_kept(spool: Spool, decisions: Decisions, stream: BinaryIO) -> None:
+    """The kept records: the spool's own file in place of the stream's, which is empty, where that can be."""
+    kept = decisions.left[: len(spool)]
+    if not spool.give_up(kept, stream):
+        stream.writelines(b"".join(stretches) for stretches in spool.kept_pieces(kept))
 
 
 def _variants(spool: Spool, decisions: Decisions) -> Iterator[bytes]:

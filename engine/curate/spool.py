@@ -8,11 +8,13 @@ the beginning and removed at the end; what a killed process left there is not re
 import mmap
 import os
 import shutil
+import stat
 from array import array
 from collections.abc import Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import numpy as np
 import orjson
@@ -33,11 +35,11 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.records_path = folder / "records.jsonl"
         self._records_end = array("q", [0])
         self._text_places = array("q")  # in the records, or, negative, ~place in the texts
         self._text_sizes = array("q")
         self._texts_size = 0
+        self._is_wanted = False  # by an index that is told of the texts when all was written
         self._ids_end = array("q", [0])
         self._ids = bytearray()
         self._categories = bytearray()
@@ -48,7 +50,7 @@ class Spool:
     def __enter__(self) -> "Spool":
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        self._records = self.records_path.open("w+b", buffering=0)
+        self._records = (self._folder / "records.jsonl").open("w+b", buffering=0)
         self._texts = (self._folder / "texts").open("w+b", buffering=0)
         return self
 
@@ -78,7 +80,10 @@ class Spool:
             _write(self._texts, texts.more.data)
 
     def add_known(self, ids: Sequence[bytes], texts: Sequence[bytes]) -> None:
-        """Earlier queries to compare with, numbered behind those that are added; they have no record."""
+        """Earlier queries to compare with, numbered behind those that are added; they have no record. The index that
+        knows them will ask for the texts of others.
+        """
+        self._is_wanted = True
         for id_, text in zip(ids, texts, strict=True):
             self._ids_end.append(self._ids_end[-1] + len(id_))
             self._text_places.append(~self._texts_size)
@@ -161,11 +166,15 @@ class Spool:
                 place += 1
             yield stretches
 
-    def keep_only(self, kept: NDArray[np.bool_]) -> None:
-        """Leave in the file of the records the JSON lines of these queries, bool [N]; nothing can be read any more.
+    def give_up(self, kept: NDArray[np.bool_], stream: BinaryIO) -> bool:
+        """Leave the JSON lines of the kept queries, bool [N], in the file of the records and put it, synced, in place
+        of the stream's, to which nothing was written; nothing can be read any more. False, and nothing is done, where
+        it is still wanted or the stream is no file of the same disk.
 
         Lines move towards the begin of the file, whose pages are there: that costs a tenth of writing another file.
         """
+        if self._is_wanted or not _replaceable(stream, self._records):
+            return False
         self._maps = b"", b""
         size = 0
         with named(self._folder):
@@ -175,6 +184,9 @@ class Spool:
                 _write(self._records, memoryview(content))
                 size += len(content)
             self._records.truncate(size)
+            os.fsync(self._records.fileno())
+        Path(self._records.name).replace(stream.name)
+        return True
 
     def same_question(self, number: int, other: int) -> bool:
         """Whether two queries have the same messages."""
@@ -185,6 +197,17 @@ class Spool:
     def query(self, number: int) -> Query:
         """A query."""
         return query_from_json(orjson.loads(self.record(number)))
+
+
+def _replaceable(stream: BinaryIO, by: FileIO) -> bool:
+    """Whether the stream's file has the name by which it was opened, and lies where the other one can be renamed to."""
+    try:
+        there = Path(stream.name).stat()
+    except OSError:
+        return False
+    opened = os.fstat(stream.fileno())
+    is_same = (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)
+    return is_same and stat.S_ISREG(opened.st_mode) and opened.st_dev == os.fstat(by.fileno()).st_dev
 
 
 def _write(stream: FileIO, content: memoryview) -> None:

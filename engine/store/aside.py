@@ -44,27 +44,6 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
-def may_become(source: Path, path: Path) -> bool:
-    """Whether `renamed_file` can make the one the other: the same disk, and nothing there that is no regular file."""
-    folder = path.resolve().parent
-    same_disk = folder.is_dir() and folder.stat().st_dev == source.stat().st_dev
-    return same_disk and (path.is_file() or not path.exists())
-
-
-@contextmanager
-def renamed_file(source: Path, path: Path) -> Iterator[None]:
-    """`source`, which the block finishes, becomes `path` when the block ends without an exception.
-
-    Raises OSError with `path` as its filename where that fails.
-    """
-    yield
-    with named(path), source.open("rb") as stream:
-        os.fsync(stream.fileno())
-    target = path.resolve()  # of a link: what it points to
-    source.replace(target)
-    _sync_folder(target.parent)
-
-
 def _written_aside(target: Path) -> Iterator[BinaryIO]:
     aside = target.with_name(target.name + SUFFIX)
     try:

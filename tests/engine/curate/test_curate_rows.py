@@ -15,6 +15,7 @@ from reasonmill.engine.curate.decontaminate import Evaluation
 from reasonmill.engine.curate.files import WRITTEN, curate_files
 from reasonmill.engine.curate.reading import Reading
 from reasonmill.engine.curate.settings import CurateSettings, EmbeddingSettings
+from reasonmill.engine.curate.spool import Spool
 from reasonmill.engine.records import Reject
 from reasonmill.engine.store.readers import read_queries
 from reasonmill.kernels import query_lines, suspects
@@ -54,14 +55,20 @@ def test_native_and_python_rows_are_curated_to_the_same_bytes(tmp_path: Path, mo
     (tmp_path / "exam.jsonl").write_bytes(orjson.dumps({"question": EXAM}))
     paths = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl.zst")]
 
+    gave_up: list[bool] = []
+    give_up = Spool.give_up
+    monkeypatch.setattr(Spool, "give_up", lambda *of: gave_up.append(give_up(*of)) or gave_up[-1])
+
     def curate(name: str, index: bool = False) -> dict[str, bytes]:
         chosen = str(tmp_path / f"{name}-index") if index else None
         asyncio.run(curate_files(paths, [str(tmp_path / "exam.jsonl")], str(tmp_path / name), SETTINGS, index=chosen))
         return written(tmp_path / name)
 
     native = curate("native")
+    assert gave_up == [True], "the spool's file became kept.jsonl"
     assert curate("indexed", index=True) == native
     assert curate("indexed", index=True) == native
+    assert gave_up == [True, False, False], "an index asks for texts when all was written"
     with monkeypatch.context() as patch:
         patch.setattr(query_lines, "native_available", False)
         patch.setattr(suspects, "native_available", False)
