@@ -1,6 +1,7 @@
 """What is read in blocks is what is read row by row: the same queries, records and rejects, whoever read them."""
 
 import random
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from reasonmill.engine.records import CATEGORIES, content_id
 from reasonmill.engine.store import line_blocks, query_blocks, rows
 from reasonmill.engine.store.query_block import QueryBlock, block_of
 from reasonmill.engine.store.query_blocks import unread_blocks
-from reasonmill.engine.store.readers import read_queries
+from reasonmill.engine.store.readers import query_from_json, read_queries
 from reasonmill.kernels import query_lines
 from reasonmill.kernels.texts import Spans
 
@@ -132,9 +133,11 @@ MORE = st.fixed_dictionaries(
         "id": st.one_of(TEXT, st.none(), st.integers(), st.booleans(), ANY),
         "tags": st.one_of(st.none(), TEXT, st.dictionaries(TEXT, TEXT, max_size=3), ANY),
         "difficulty": ANY,
-    }
-    | dict.fromkeys((*query_blocks.ANSWER_KEYS[:2], *query_blocks.OTHER_KEYS[:2]), TEXT),
+    },
 )
+ELSEWHERE = st.dictionaries(
+    st.sampled_from((*query_blocks.ANSWER_KEYS, *query_blocks.OTHER_KEYS)), TEXT | ANY, max_size=2
+) | st.just({})
 
 
 DAMAGE = [b"", b"\\", b'"', b"\x00", b"\xff", b"\xed\xa0\x80", b"}", b",", b"\\ud800", b"\r", b"\xef\xbb\xbf"]
@@ -143,7 +146,7 @@ DAMAGE = [b"", b"\\", b'"', b"\x00", b"\xff", b"\xed\xa0\x80", b"}", b",", b"\\u
 @st.composite
 def lines(draw: st.DrawFn) -> bytes:
     rng = draw(st.randoms(use_true_random=False))
-    row = [*(draw(part) for part in (ASKED, INFO, MORE))]
+    row = [*(draw(part) for part in (ASKED, INFO, MORE, ELSEWHERE))]
     members = [member for part in row for member in part.items()]
     rng.shuffle(members)
     line = written(dict(members), rng).encode("utf-8", "surrogatepass")
@@ -257,6 +260,36 @@ def test_the_usual_rows_are_read_natively(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(query_blocks, "row_of_line", refuse)
     (block,) = [unread() for unread in unread_blocks([path], max_rows=100, max_bytes=2**20)]
     assert len(block) == len(PLAIN)
+
+
+class Recorder(dict[str, Any]):
+    """A row that knows which of its members it was asked for."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        super().__init__(row)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> Any:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
+
+
+def test_every_member_that_the_reader_of_rows_asks_for_is_known_to_the_native_one() -> None:
+    known = {"id", "prompt", "messages", "conversations", "system", "category", "source", "ground_truth", "test_case"}
+    known |= {"instruction_constrain", "tags", *query_blocks.ANSWER_KEYS, *query_blocks.OTHER_KEYS}
+    for row in (*PLAIN, {"answer": "5"}, {"prompt": "q", "answer": [], "reward_model": {}}, {"instruction": "q"}):
+        asked = Recorder(row)
+        with suppress(ValueError):
+            query_from_json(asked)
+        assert asked.asked <= known
 
 
 def test_without_the_native_module_rows_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
