@@ -11,7 +11,6 @@ import shutil
 import stat
 from array import array
 from collections.abc import Iterator, Sequence
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -20,6 +19,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from reasonmill.engine.curate.growing_file import GrowingFile
 from reasonmill.engine.curate.id_order import Strings
 from reasonmill.engine.records import Query
 from reasonmill.engine.store.aside import named
@@ -38,27 +38,26 @@ class Spool:
         self._records_end = array("q", [0])
         self._text_places = array("q")  # in the records, or, negative, ~place in the texts
         self._text_sizes = array("q")
-        self._texts_size = 0
         self._is_wanted = False  # by an index that is told of the texts when all was written
         self._ids_end = array("q", [0])
         self._ids = bytearray()
         self._categories = bytearray()
-        self._records: FileIO
-        self._texts: FileIO
+        self._records: GrowingFile
+        self._texts: GrowingFile
         self._maps: tuple[mmap.mmap | bytes, mmap.mmap | bytes] = b"", b""
 
     def __enter__(self) -> "Spool":
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        self._records = (self._folder / "records.jsonl").open("w+b", buffering=0)
-        self._texts = (self._folder / "texts").open("w+b", buffering=0)
+        self._records = GrowingFile(self._folder / "records.jsonl")
+        self._texts = GrowingFile(self._folder / "texts")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for stream in (self._records, self._texts):
-            stream.close()
+        self._records.close()
+        self._texts.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __len__(self) -> int:
@@ -67,35 +66,38 @@ class Spool:
     def add(self, block: QueryBlock) -> None:
         """The next queries. Raises OSError that names the file where there is no room."""
         texts = block.texts
-        places = np.where(texts.places >= 0, texts.places + self._records_end[-1], texts.places - self._texts_size)
+        places = np.where(texts.places >= 0, texts.places + self._records_end[-1], texts.places - self._texts.size)
         self._text_places.frombytes(places.tobytes())
         self._text_sizes.frombytes(texts.sizes.tobytes())
-        self._texts_size += len(texts.more)
         for ends, spans in ((self._records_end, block.records), (self._ids_end, block.ids)):
             ends.frombytes((spans.offsets[1:] + ends[-1]).tobytes())
         self._ids += block.ids.bytes.data
         self._categories += block.categories.data
         with named(self._folder):
-            _write(self._records, block.records.bytes.data)
-            _write(self._texts, texts.more.data)
+            self._records.write(block.records.bytes.data)
+            self._texts.write(texts.more.data)
 
     def add_known(self, ids: Sequence[bytes], texts: Sequence[bytes]) -> None:
         """Earlier queries to compare with, numbered behind those that are added; they have no record. The index that
         knows them will ask for the texts of others.
         """
         self._is_wanted = True
+        place = self._texts.size
         for id_, text in zip(ids, texts, strict=True):
             self._ids_end.append(self._ids_end[-1] + len(id_))
-            self._text_places.append(~self._texts_size)
+            self._text_places.append(~place)
             self._text_sizes.append(len(text))
-            self._texts_size += len(text)
+            place += len(text)
         self._ids += b"".join(ids)
         with named(self._folder):
-            _write(self._texts, memoryview(b"".join(texts)))
+            self._texts.write(memoryview(b"".join(texts)))
 
     def seal(self) -> None:
         """Everything was added; from now on it can be read."""
-        self._maps = _mapped(self._records), _mapped(self._texts)
+        with named(self._folder):
+            self._records.end()
+            self._texts.end()
+        self._maps = self._records.mapped(), self._texts.mapped()
 
     @property
     def ids(self) -> Strings:
@@ -125,8 +127,8 @@ class Spool:
     def content(self, number: int) -> bytes:
         """Text of a query, as bytes."""
         place, size = self._text_places[number], self._text_sizes[number]
-        stream, start = (self._records, place) if place >= 0 else (self._texts, ~place)
-        return _part(stream, start, start + size)
+        file, start = (self._records, place) if place >= 0 else (self._texts, ~place)
+        return file.part(start, start + size)
 
     def same_text(self, number: int, other: int) -> bool:
         """Whether two queries, which were compared before, have the same text."""
@@ -142,7 +144,7 @@ class Spool:
 
     def record(self, number: int) -> bytes:
         """A query as a JSON line."""
-        return _part(self._records, self._records_end[number], self._records_end[number + 1])
+        return self._records.part(self._records_end[number], self._records_end[number + 1])
 
     def kept_pieces(self, kept: NDArray[np.bool_]) -> Iterator[list[memoryview]]:
         """The JSON lines of the kept queries, bool [N], as stretches of pieces of the file, to be written before the
@@ -176,16 +178,13 @@ class Spool:
         if self._is_wanted or not _replaceable(stream, self._records):
             return False
         self._maps = b"", b""
-        size = 0
         with named(self._folder):
+            self._records.rewind()
             for stretches in self.kept_pieces(kept):
-                content = b"".join(stretches)
-                self._records.seek(size)
-                _write(self._records, memoryview(content))
-                size += len(content)
-            self._records.truncate(size)
+                self._records.write(memoryview(b"".join(stretches)))
+            self._records.end()
             os.fsync(self._records.fileno())
-        Path(self._records.name).replace(stream.name)
+        self._records.path.replace(stream.name)
         return True
 
     def same_question(self, number: int, other: int) -> bool:
@@ -199,7 +198,7 @@ class Spool:
         return query_from_json(orjson.loads(self.record(number)))
 
 
-def _replaceable(stream: BinaryIO, by: FileIO) -> bool:
+def _replaceable(stream: BinaryIO, by: GrowingFile) -> bool:
     """Whether the stream's file has the name by which it was opened, and lies where the other one can be renamed to."""
     try:
         there = Path(stream.name).stat()
@@ -208,18 +207,3 @@ def _replaceable(stream: BinaryIO, by: FileIO) -> bool:
     opened = os.fstat(stream.fileno())
     is_same = (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)
     return is_same and stat.S_ISREG(opened.st_mode) and opened.st_dev == os.fstat(by.fileno()).st_dev
-
-
-def _write(stream: FileIO, content: memoryview) -> None:
-    while len(content):
-        content = content[stream.write(content) :]
-
-
-def _part(stream: FileIO, start: int, end: int) -> bytes:
-    """Read, not mapped: what is mapped counts as memory of the process once it was looked at."""
-    return os.pread(stream.fileno(), end - start, start)
-
-
-def _mapped(stream: FileIO) -> mmap.mmap | bytes:
-    stream.seek(0, 2)
-    return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if stream.tell() else b""
