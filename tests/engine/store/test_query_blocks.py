@@ -52,8 +52,12 @@ def written(value: Any, rng: random.Random) -> str:
     if isinstance(value, str):
         return '"' + "".join(character(c, rng) for c in value) + '"'
     if isinstance(value, dict):
-        members = [f"{space}{written(k, rng)}{space}:{space}{written(v, rng)}" for k, v in value.items()]
-        if members and rng.random() < 0.05:
+        names = [written(name, rng) if rng.random() < 0.02 else orjson.dumps(name).decode() for name in value]
+        members = [
+            f"{space}{name}{space}:{space}{written(inner, rng)}"
+            for name, inner in zip(names, value.values(), strict=True)
+        ]
+        if members and rng.random() < 0.02:
             members.append(rng.choice(members))
         return "{" + ",".join(members) + space + "}"
     if isinstance(value, list):
