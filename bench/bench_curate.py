@@ -10,7 +10,7 @@ from time import perf_counter, process_time
 import numpy as np
 from numpy.typing import NDArray
 
-from reasonmill.bench import chinese, curate_peers
+from reasonmill.bench import chinese, curate_peers, curate_rows
 from reasonmill.bench.curate_corpus import Planted, Writer, planted
 from reasonmill.bench.figure import Figure, Scale
 from reasonmill.bench.instructions import instructions
@@ -56,6 +56,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
     yield from chinese.recall()
     one, two = (_wall(lambda n=n: _verdicts(corpus.texts, index, n)) for n in (1, 2))  # type: ignore[misc]
     yield Figure(name="two_threads", value=one / two, unit="x", target=1.8)
+    yield from curate_rows.files(corpus.texts)
     yield from instructions(corpus.texts[:_COUNTED], items)
 
 

@@ -101,6 +101,34 @@ def read(
     NDArray[np.int64],
 ]: ...
 def hints(texts: Texts) -> NDArray[np.uint8]: ...
+def suspects(texts: Texts) -> NDArray[np.uint8]: ...
+
+class QueryRules:
+    def __init__(
+        self,
+        answer_keys: Sequence[str],
+        other_keys: Sequence[str],
+        roles: Sequence[tuple[str, str]],
+        categories: Sequence[str],
+        category: str,
+        source: bytes,
+    ) -> None: ...
+
+def read_query_lines(
+    content: NDArray[np.uint8], rules: QueryRules
+) -> tuple[
+    NDArray[np.uint8],
+    NDArray[np.int64],
+    NDArray[np.uint8],
+    NDArray[np.int64],
+    NDArray[np.uint8],
+    NDArray[np.int64],
+    NDArray[np.uint8],
+    NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.int64],
+]: ...
+def whole_lines(content: NDArray[np.uint8], max_lines: int, max_bytes: int) -> tuple[int, int]: ...
 def duplicates(
     texts: Texts,
     keys: NDArray[np.uint64],

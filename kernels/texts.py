@@ -1,4 +1,6 @@
-"""Texts as the kernels take them: a sequence of str, or `Spans` of UTF-8 bytes, as Arrow or a mapped file has them."""
+"""Texts as the kernels take them: a sequence of str, or UTF-8 bytes, one text behind the other as Arrow has them
+(`Spans`), or anywhere in mapped files (`Excerpts`).
+"""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -61,7 +63,34 @@ class Spans:
         return self.bytes[start:end].tobytes().decode("utf-8", "replace")
 
 
-Texts = Sequence[str] | Spans
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Excerpts:
+    """N texts that lie anywhere in two arrays: text i is `sizes[i]` bytes from `places[i]` of `bytes` on or, where that
+    is negative, from `~places[i]` of `more` on. Bytes that are no UTF-8 are separators.
+
+    `bytes` uint8 [B], `more` uint8 [C], `places` and `sizes` int64 [N].
+    """
+
+    bytes: NDArray[np.uint8]
+    more: NDArray[np.uint8]
+    places: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def content(self, index: int) -> bytes:
+        """Bytes of one text."""
+        place, size = int(self.places[index]), int(self.sizes[index])
+        found = self.bytes[place : place + size] if place >= 0 else self.more[~place : ~place + size]
+        return found.tobytes()
+
+    def text(self, index: int) -> str:
+        """One text; bytes that are no UTF-8 are replaced."""
+        return self.content(index).decode("utf-8", "replace")
+
+
+Texts = Sequence[str] | Spans | Excerpts
 
 
 def held(texts: Any) -> Texts:
@@ -71,7 +100,7 @@ def held(texts: Any) -> Texts:
     ValueError for more texts than the kernels number, and for arrays that `Spans.of_arrow` refuses.
     """
     if isinstance(texts, str | bytes | bytearray | Set | Mapping) or not (
-        isinstance(texts, Spans) or hasattr(texts, "__iter__")
+        isinstance(texts, Spans | Excerpts) or hasattr(texts, "__iter__")
     ):
         raise TypeError(f"texts are a {type(texts).__name__}: expected a sequence of str, or an Arrow array of strings")
     if type(texts).__module__.partition(".")[0] == "pyarrow":
@@ -92,7 +121,7 @@ def check_threads(num_threads: int) -> None:
 
 def as_strings(texts: Texts) -> list[str]:
     """The texts as str, for the references. Raises TypeError for one that is none."""
-    if isinstance(texts, Spans):
+    if isinstance(texts, Spans | Excerpts):
         return [texts.text(index) for index in range(len(texts))]
     for index, text in enumerate(texts):
         if not isinstance(text, str):

@@ -44,6 +44,9 @@ class _Held:
     def text(self, number: int) -> str:
         return self.texts[number]
 
+    def same_text(self, number: int, other: int) -> bool:
+        return self.texts[number] == self.texts[other]
+
 
 def curate(
     queries: Sequence[Query],

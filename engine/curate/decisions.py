@@ -58,6 +58,10 @@ class Texted(Protocol):
         """Text of a query."""
         ...
 
+    def same_text(self, number: int, other: int) -> bool:
+        """Whether two queries have the same text."""
+        ...
+
 
 def decide(
     texts: Texts,
@@ -114,7 +118,7 @@ def removals(decisions: Decisions, queries: Texted, num_queries: int) -> Iterato
     duplicate[num_queries:] = False
     for number in np.flatnonzero(duplicate & decisions.same_key).tolist():
         original = int(decisions.kept_as[number])
-        match = "identical" if queries.text(number) == queries.text(original) else "normalised"
+        match = "identical" if queries.same_text(number, original) else "normalised"
         yield _removed(queries, number, "exact_duplicate", {"of": queries.id(original), "match": match})
     for number in np.flatnonzero(duplicate & ~decisions.same_key).tolist():
         like = queries.id(int(decisions.kept_as[number]))

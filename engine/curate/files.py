@@ -232,10 +232,10 @@ def _refinement_counts(refinement: Refined, missing: str | None) -> dict[str, An
 
 
 def _copy_kept(spool: Spool, decisions: Decisions, stream: BinaryIO) -> None:
-    """The kept records, run by run."""
-    edges = np.flatnonzero(np.diff(decisions.left[: len(spool)].astype(np.int8), prepend=0, append=0))
-    for first, last in edges.reshape(-1, 2).tolist():
-        spool.copy_records(first, last, stream)
+    """The kept records: the spool's own file in place of the stream's, which is empty, where that can be."""
+    kept = decisions.left[: len(spool)]
+    if not spool.give_up(kept, stream):
+        stream.writelines(b"".join(stretches) for stretches in spool.kept_pieces(kept))
 
 
 def _variants(spool: Spool, decisions: Decisions) -> Iterator[bytes]:

@@ -9,10 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reasonmill.engine.curate.corruption import corrupted_ratio
 from reasonmill.engine.curate.settings import FilterSettings
 from reasonmill.engine.curate.tables import find_table
-from reasonmill.kernels import hints
+from reasonmill.kernels import hints, suspects
+from reasonmill.kernels.texts import Texts
 
 _OF_TABLES = hints.PIPE | hints.LESS | hints.BACKSLASH | hints.PLUS | hints.NON_ASCII | hints.TAB
 _SHOWN = 120  # characters of evidence
@@ -87,6 +91,22 @@ def check(
     if is_incomplete is not None and is_incomplete(text):
         return Finding(reason="incomplete", evidence={"why": "judged", "text": text[-_SHOWN:]})
     return None
+
+
+def to_be_asked(texts: Texts, num_words: NDArray[np.uint32], settings: FilterSettings) -> NDArray[np.bool_]:
+    """Of N texts those that `check` has to see, bool [N]; it lets all others pass."""
+    wanted = suspects.CORRUPTED
+    for is_on, bit in (
+        (settings.drop_incomplete, suspects.INCOMPLETE),
+        (settings.drop_urls, suspects.URL),
+        (settings.drop_tables, suspects.TABLE),
+    ):
+        wanted |= bit if is_on else 0
+    asked: NDArray[np.bool_] = (suspects.suspects(texts) & wanted) != 0
+    asked |= num_words < (settings.min_words if settings.drop_incomplete else 1)
+    if settings.max_words is not None:
+        asked |= num_words > settings.max_words
+    return asked | settings.drop_image_references
 
 
 def _find_url(text: str) -> str | None:

@@ -8,6 +8,7 @@ what `FirstPass` keeps), and no text.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +16,39 @@ from numpy.typing import NDArray
 
 from reasonmill.engine.curate.decisions import Claims, Decisions, decide, filtered
 from reasonmill.engine.curate.decontaminate import Evaluation
-from reasonmill.engine.curate.first_pass import FirstPass
+from reasonmill.engine.curate.first_pass import FirstPass, Seen
 from reasonmill.engine.curate.id_order import Strings, has_id, id_order
+from reasonmill.engine.curate.in_order import in_order
 from reasonmill.engine.curate.index import Index
 from reasonmill.engine.curate.rejects_file import RejectsFile
 from reasonmill.engine.curate.settings import CurateSettings
 from reasonmill.engine.curate.spool import Spool
-from reasonmill.engine.records import CATEGORIES, Query, Reject
-from reasonmill.engine.store.readers import read_queries
+from reasonmill.engine.records import CATEGORIES, Reject
+from reasonmill.engine.store.query_block import QueryBlock
+from reasonmill.engine.store.query_blocks import Unread, unread_blocks
 from reasonmill.kernels.matches import Matches
 from reasonmill.kernels.prints import Prints
 
-BATCH = 2048  # queries
-BATCH_CHARACTERS = 2**24  # of their texts, after which a batch is full: long texts do not pile up
+BATCH = 2048  # rows that are read at once, by one thread
+BATCH_CHARACTERS = 2**23  # of their lines, in bytes, after which a batch is full: long texts do not pile up
+
+
+def _limited(blocks: Iterator[Unread], limit: int) -> Iterator[Unread]:
+    """The rows up to the one with which there are so many ids."""
+    ids: set[bytes] = set()
+    for unread in blocks:
+        block = unread()
+        names = [block.ids.bytes[start:end].tobytes() for start, end in pairwise(block.ids.offsets.tolist())]
+        for number, name in enumerate(names):
+            ids.add(name)
+            if len(ids) == limit:
+                yield partial(block.first, number + 1)
+                return
+        yield partial(_given, block)
+
+
+def _given(block: QueryBlock) -> QueryBlock:
+    return block
 
 
 class Reading:
@@ -52,9 +73,6 @@ class Reading:
         self._stack = ExitStack()
         self._unreadable: RejectsFile  # numbered by the query that follows
         self._filtered: RejectsFile  # numbered by the query
-        self._batch: list[Query] = []
-        self._batch_texts: list[str] = []
-        self._characters = 0
         self._remember: Callable[[], None] = lambda: None
         self._ids: Strings
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
@@ -73,38 +91,29 @@ class Reading:
         """Read the files; `limit`: up to so many ids. Raises FileNotFoundError or ValueError that names a whole file
         that cannot be read, OSError where the folder cannot be written.
         """
-        seen: set[str] = set()
-        for item in read_queries(paths, category=category):
-            self.num_rows += 1
-            if isinstance(item, Reject):
-                self._unreadable.add(len(self.spool) + len(self._batch), item)
-                continue
-            self._add(item)
-            if limit is not None:
-                seen.add(item.id)
-                if len(seen) == limit:
-                    break
-        self._end_batch()
+        blocks = unread_blocks(paths, category=category, max_rows=BATCH, max_bytes=BATCH_CHARACTERS)
+        if limit is not None:
+            blocks = _limited(blocks, limit)
+        with closing(in_order(blocks, self._look, self._settings.num_threads)) as results:
+            for block, seen in results:
+                self._add(block, seen)
         self._ids = self.spool.ids
         self._order, self._first_with = id_order(self._ids)
         self.paths = tuple(paths)
 
-    def _add(self, query: Query) -> None:
-        text = query.text
-        self._batch.append(query)
-        self._batch_texts.append(text)
-        self._characters += len(text)
-        if len(self._batch) == BATCH or self._characters >= BATCH_CHARACTERS:
-            self._end_batch()
+    def _look(self, unread: Unread) -> tuple[QueryBlock, Seen]:
+        block = unread()
+        return block, self.first_pass.look(block.texts, num_threads=1)
 
-    def _end_batch(self) -> None:
-        if self._batch:
-            findings = self.first_pass.read(self._batch_texts)
-            for number, finding in enumerate(findings, start=len(self.spool)):
-                if finding is not None:
-                    self._filtered.add(number, filtered(self._batch[number - len(self.spool)].id, finding))
-            self.spool.add(self._batch, self._batch_texts)
-        self._batch, self._batch_texts, self._characters = [], [], 0
+    def _add(self, block: QueryBlock, seen: Seen) -> None:
+        first = len(self.spool)
+        for num_before, reject in block.rejects:
+            self._unreadable.add(first + num_before, reject)
+        self.spool.add(block)
+        self.first_pass.keep(seen)
+        for number, finding in seen.findings:
+            self._filtered.add(first + number, filtered(self.spool.id(first + number), finding))
+        self.num_rows += block.num_rows
         self._on_progress(f"read {self.num_rows:,} rows")
 
     @property

@@ -9,7 +9,7 @@ import orjson
 from reasonmill.engine.records import CATEGORIES, Message, Query, Reject, content_id
 from reasonmill.engine.store.published import QUESTIONS, choices_of, question_of, reference_of, with_choices
 from reasonmill.engine.store.responses import ROLES
-from reasonmill.engine.store.rows import read_rows
+from reasonmill.engine.store.rows import Row, read_rows
 
 
 def read_queries(
@@ -24,14 +24,18 @@ def read_queries(
     for path in paths:
         origin = source or Path(path).name
         for row in read_rows(path):
-            place = f"{path}:{row.line}"
-            if row.value is None:
-                yield _unreadable(place, row.error or "empty row")
-                continue
-            try:
-                yield query_from_json(row.value, category=category, source=origin)
-            except ValueError as error:
-                yield _unreadable(place, str(error))
+            yield read_query(row, path, category=category, source=origin)
+
+
+def read_query(row: Row, path: str | Path, *, category: str | None, source: str) -> Query | Reject:
+    """The query of a row of this file; `category` and `source` are for a row that names none."""
+    place = f"{path}:{row.line}"
+    if row.value is None:
+        return _unreadable(place, row.error or "empty row")
+    try:
+        return query_from_json(row.value, category=category, source=source)
+    except ValueError as error:
+        return _unreadable(place, str(error))
 
 
 def _unreadable(place: str, error: str) -> Reject:

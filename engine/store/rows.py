@@ -5,6 +5,7 @@ damaged, so that nobody knows how many rows are lost, is an error that names it.
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
 
     Raises FileNotFoundError, or ValueError for an unknown file type, or a file that is not whole or not of its type.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"input file {str(path)!r} does not exist or is not a file")
+    path = existing(path)
     name = path.name
     if name.endswith(".jsonl"):
         with path.open("rb") as stream:
@@ -49,7 +48,16 @@ def read_rows(path: str | Path) -> Iterator[Row]:
         raise ValueError(f"{str(path)!r}: known input types are .jsonl, .jsonl.zst, .json and .parquet")
 
 
-def _parse(line: int, text: bytes) -> Row:
+def existing(path: str | Path) -> Path:
+    """The path of a file. Raises FileNotFoundError."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"input file {str(path)!r} does not exist or is not a file")
+    return path
+
+
+def row_of_line(line: int, text: bytes) -> Row:
+    """Row of a line that is not blank."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -59,6 +67,11 @@ def _parse(line: int, text: bytes) -> Row:
     return Row(line=line, value=value)
 
 
+def too_long(line: int) -> Row:
+    """Row of a line that is longer than MAX_LINE_BYTES, its newline included."""
+    return Row(line=line, error=f"longer than {MAX_LINE_BYTES} bytes")
+
+
 def _lines(stream: io.BufferedIOBase) -> Iterator[Row]:
     line = 0
     while text := stream.readline(MAX_LINE_BYTES + 1):
@@ -66,26 +79,37 @@ def _lines(stream: io.BufferedIOBase) -> Iterator[Row]:
         if len(text) > MAX_LINE_BYTES:
             while text and not text.endswith(b"\n"):
                 text = stream.readline(MAX_LINE_BYTES)
-            yield Row(line=line, error=f"longer than {MAX_LINE_BYTES} bytes")
+            yield too_long(line)
             continue
         text = text[3:] if line == 1 and text.startswith(b"\xef\xbb\xbf") else text
         if text.strip():
-            yield _parse(line, text)
+            yield row_of_line(line, text)
 
 
-def _compressed_lines(path: Path) -> Iterator[Row]:
+@contextmanager
+def decompressed(path: Path) -> Iterator[zstandard.ZstdDecompressionReader]:
+    """The content of a compressed file. Raises ValueError where it is cut off or no zstd."""
     check_whole(path)
-    line = 0
     with path.open("rb") as raw:
         # long-window frames, as released by the authors of arXiv 2503.19633, need the larger limit
         decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)
-        reader = io.BufferedReader(decompressor.stream_reader(raw, read_across_frames=True))
+        yield decompressor.stream_reader(raw, read_across_frames=True)
+
+
+def breaks(path: Path, line: int, error: zstandard.ZstdError) -> ValueError:
+    """What is said of a compressed file whose content cannot be read behind this line."""
+    return ValueError(f"{str(path)!r}: the compressed stream breaks behind line {line}: {error}")
+
+
+def _compressed_lines(path: Path) -> Iterator[Row]:
+    line = 0
+    with decompressed(path) as stream:
         try:
-            for row in _lines(reader):
+            for row in _lines(io.BufferedReader(stream)):
                 line = row.line
                 yield row
         except zstandard.ZstdError as error:
-            raise ValueError(f"{str(path)!r}: the compressed stream breaks behind line {line}: {error}") from None
+            raise breaks(path, line, error) from None
 
 
 def _array(path: Path) -> Iterator[Row]:

@@ -20,6 +20,8 @@
 #include "core/ngram_index.h"
 #include "core/parallel.h"
 #include "core/scan.h"
+#include "core/suspects.h"
+#include "queries.h"
 #include "rows.h"
 #include "texts.h"
 
@@ -152,6 +154,13 @@ Out<uint8_t, 1> hints(const Texts& texts) {
   return found;
 }
 
+Out<uint8_t, 1> suspects(const Texts& texts) {
+  auto found = new_vector<uint8_t>(texts.views().size());
+  nb::gil_scoped_release release;
+  for (size_t text = 0; text < texts.views().size(); ++text) found.data()[text] = suspects_of(texts.views()[text]);
+  return found;
+}
+
 nb::tuple duplicates(const Texts& texts, In<uint64_t, 2> keys, In<uint64_t, 1> quantities, In<uint32_t, 1> num_words,
                      In<uint64_t, 2> band_keys, In<uint32_t, 1> long_texts, In<uint64_t, 2> long_keys,
                      In<uint32_t, 1> table, size_t ngram, double threshold, const std::optional<In<int64_t, 1>>& rank,
@@ -200,6 +209,7 @@ std::vector<std::string> names_of_isas() {
 NB_MODULE(_native, m) {
   using namespace reasonmill;
   bind_rows(m);
+  bind_queries(m);
   m.attr("TABLE_SIZE") = kTableSize;
   m.def("isas", &names_of_isas);
   m.def("isa", [] { return std::string(isa().name); });
@@ -219,6 +229,7 @@ NB_MODULE(_native, m) {
   m.def("read", &read_texts, "texts"_a, "table"_a, "ngram"_a, "bands"_a, "rows"_a, "a"_a, "b"_a, "index"_a.none(),
         "least_tokens"_a, "threads"_a);
   m.def("hints", &hints, "texts"_a);
+  m.def("suspects", &suspects, "texts"_a);
   m.def("duplicates", &duplicates, "texts"_a, "keys"_a, "quantities"_a, "num_words"_a, "band_keys"_a, "long_texts"_a,
         "long_keys"_a, "table"_a, "ngram"_a, "threshold"_a, "rank"_a.none(), "active"_a.none(), "loose"_a.none(),
         "settled"_a.none(), "label_variants"_a, "max_bucket"_a, "max_candidates"_a, "threads"_a);

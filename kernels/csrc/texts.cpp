@@ -8,9 +8,18 @@ namespace reasonmill {
 
 namespace nb = nanobind;
 
+namespace {
+
+using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Places = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+}  // namespace
+
 Texts::Texts(nb::handle source) {
   if (nb::hasattr(source, "offsets")) {
     view_spans(source);
+  } else if (nb::hasattr(source, "places")) {
+    view_excerpts(source);
   } else {
     view_strings(source);
   }
@@ -53,12 +62,10 @@ void Texts::view_strings(nb::handle sequence) {
 }
 
 void Texts::view_spans(nb::handle spans) {
-  using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-  using Offsets = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
   nb::object held_bytes = spans.attr("bytes");
   nb::object held_offsets = spans.attr("offsets");
   const auto bytes = nb::cast<Bytes>(held_bytes);
-  const auto offsets = nb::cast<Offsets>(held_offsets);
+  const auto offsets = nb::cast<Places>(held_offsets);
   if (offsets.shape(0) == 0) throw nb::value_error("offsets are empty; N texts have N + 1");
   const int64_t* at = offsets.data();
   const auto* first = reinterpret_cast<const char*>(bytes.data());
@@ -71,6 +78,23 @@ void Texts::view_spans(nb::handle spans) {
   }
   owned_.push_back(std::move(held_bytes));
   owned_.push_back(std::move(held_offsets));
+}
+
+void Texts::view_excerpts(nb::handle excerpts) {
+  for (const char* name : {"bytes", "more", "places", "sizes"}) owned_.push_back(excerpts.attr(name));
+  const auto bytes = nb::cast<Bytes>(owned_[0]), more = nb::cast<Bytes>(owned_[1]);
+  const auto places = nb::cast<Places>(owned_[2]), sizes = nb::cast<Places>(owned_[3]);
+  if (places.shape(0) != sizes.shape(0)) throw nb::value_error("places and sizes are of other numbers of texts");
+  views_.reserve(places.shape(0));
+  for (size_t i = 0; i < places.shape(0); ++i) {
+    const int64_t at = places.data()[i], size = sizes.data()[i];
+    const Bytes& from = at >= 0 ? bytes : more;
+    const auto begin = static_cast<uint64_t>(at >= 0 ? at : ~at);
+    if (size < 0 || begin > from.shape(0) || static_cast<uint64_t>(size) > from.shape(0) - begin) {
+      throw nb::value_error("places and sizes are not within the bytes");
+    }
+    add(reinterpret_cast<const char*>(from.data()) + begin, static_cast<size_t>(size));
+  }
 }
 
 }  // namespace reasonmill

@@ -10,7 +10,7 @@
 namespace reasonmill {
 
 // Views of the UTF-8 of texts, alive as long as this object: of a sequence of str, which it owns then (lone surrogates
-// are encoded as CPython's "surrogatepass" does), or of a kernels/texts.py Spans, whose arrays it owns.
+// are encoded as CPython's "surrogatepass" does), or of the Spans or Excerpts of kernels/texts.py, whose arrays it owns.
 class Texts {
  public:
   explicit Texts(nanobind::handle source);
@@ -20,6 +20,7 @@ class Texts {
  private:
   void view_strings(nanobind::handle sequence);
   void view_spans(nanobind::handle spans);
+  void view_excerpts(nanobind::handle excerpts);
   void add(const char* bytes, size_t length);
 
   std::vector<nanobind::object> owned_;
