@@ -143,15 +143,22 @@ class Asker:
         number = pair.next_number(self._settings)
         if number is None or pair not in self._open:
             return
-        lane, history = self._lanes[pair.teacher], self._open.history(pair)
-        chance = self._expect.pass_chance(pair.teacher, pair.query.category, history)
-        tokens = self._expect.tokens(pair.teacher, pair.query.category, history)
+        lane = self._lanes[pair.teacher]
         # a number below one that is open (a fault took it) decides before that one does: it is asked in any case
         if not pair.open or self._settings.mode == "k_pass" or number < max(pair.open):
-            lane.put(pair, pass_chance=chance, tokens=tokens, known=history.answers > 0)
+            if not pair.queued:
+                chance, tokens = self._expected(pair)
+                lane.put(pair, pass_chance=chance, tokens=tokens, known=pair.history.answers > 0)
         elif lane.drain is not None and self._settings.drain and self._settings.mode == "until_verified":
+            chance, tokens = self._expected(pair)
             lane.drain.put(pair, pass_chance=chance, tokens=tokens)
             lane.wake()
+
+    def _expected(self, pair: Pair) -> tuple[float, float]:
+        """Chance that the pair's next attempt is accepted, and its length in tokens."""
+        teacher, category = pair.teacher, pair.query.category
+        chance = self._expect.pass_chance(teacher, category, pair.history)
+        return chance, self._expect.tokens(teacher, category, pair.history)
 
     def _start(self, pair: Pair, place: Place) -> None:
         """Ask the pair's next attempt in the place that its teacher's dispatcher has taken for it."""
@@ -206,7 +213,7 @@ class Asker:
             seed=attempt_seed(self._run_seed, pair.query.id, teacher.name, number),
             messages=messages_of_round(pair.query.messages, pair.answers.get(number - 1)),
             category=category,
-            expected_tokens=self._expect.tokens(teacher.name, category, self._open.history(pair)),
+            expected_tokens=self._expect.tokens(teacher.name, category, pair.history),
         )
         try:
             with self._telemetry.work("generate", teacher.name, query=pair.query.id, number=number):
@@ -289,7 +296,7 @@ class Asker:
 
     def _note_length(self, pair: Pair, attempt: Attempt, *, again: bool = False) -> None:
         tokens, category = attempt.completion_tokens, pair.query.category
-        self._expect.note_length(pair.teacher, category, self._open.history(pair), tokens)
+        self._expect.note_length(pair.teacher, category, pair.history, tokens)
         if not again:
             self._expect.learn_length(pair.teacher, category, tokens)
 
@@ -298,7 +305,7 @@ class Asker:
         if not again:
             self._telemetry.count(f"judged_{pair.query.category}")
         pair.judged[attempt.number] = noted
-        self._open.history(pair).note_verdict(pair.teacher, accepted=noted.accepted)
+        pair.history.note_verdict(pair.teacher, accepted=noted.accepted)
         if not again:
             self._expect.learn_verdict(pair.teacher, pair.query.category, accepted=noted.accepted)
         if self._settings.mode == "multi_round":

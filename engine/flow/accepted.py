@@ -54,7 +54,7 @@ class Accepted:
         answered: dict[int, set[str]] = defaultdict(set)
         for judged in accepted:
             answered[judged.ordinal].add(judged.attempt.teacher)
-        queries = {ordinal: ledger.read_query(connection, ordinal) for ordinal in answered}
+        queries = ledger.read_queries(connection, answered)
         samples, rejects = [], []
         for judged in accepted:
             query = queries[judged.ordinal]

@@ -8,9 +8,8 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -27,9 +26,8 @@ class JournalError(RunFailed):
     """The journal cannot be read or written; the message names file and cause."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One SQL statement with its values."""
+class Statement(NamedTuple):
+    """One SQL statement with its values; a tuple, since an attempt makes three and a frozen dataclass costs twice."""
 
     sql: str
     values: tuple[Any, ...] = ()
@@ -131,8 +129,8 @@ class Journal:
         assert self._writer is not None, "commit on a journal that was never entered"
         with self._writer:
             self._writer.execute("BEGIN IMMEDIATE")
-            for statement in group:
-                self._writer.execute(statement.sql, statement.values)
+            for sql, values in group:
+                self._writer.execute(sql, values)
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
