@@ -125,7 +125,7 @@ class Asker:
             return
         if before:
             await self._journal.say(*before)
-            if pair not in self._open:  # another of its attempts settled or deferred it meanwhile
+            if pair.ended:  # another of its attempts settled or deferred it meanwhile
                 return
         for number in pair.losers(self._settings):
             self._cancel(pair, number)
@@ -141,7 +141,7 @@ class Asker:
     def _rank(self, pair: Pair) -> None:
         """Put a pair where its teacher's next place finds it."""
         number = pair.next_number(self._settings)
-        if number is None or pair not in self._open:
+        if number is None or pair.ended:
             return
         lane = self._lanes[pair.teacher]
         # a number below one that is open (a fault took it) decides before that one does: it is asked in any case
@@ -163,7 +163,7 @@ class Asker:
     def _start(self, pair: Pair, place: Place) -> None:
         """Ask the pair's next attempt in the place that its teacher's dispatcher has taken for it."""
         number = pair.next_number(self._settings)
-        if number is None or pair not in self._open:
+        if number is None or pair.ended:
             place.free()
             return
         pair.open.add(number)
@@ -220,7 +220,7 @@ class Asker:
                 answer = await teacher.generate(request)
         except RequestRefused as refusal:
             pair.open.discard(number)
-            if pair in self._open:
+            if not pair.ended:
                 await self._settle(pair, pair.given_up("refused", str(refusal)))
             return None
         except TeacherFault as fault:
@@ -264,19 +264,19 @@ class Asker:
             raise fault
         await asyncio.sleep(min(FAULT_PAUSE_S * 2 ** (faults - 1), MAX_FAULT_PAUSE_S))
         pair.open.discard(number)
-        if pair in self._open:
+        if not pair.ended:
             self._rank(pair)
 
     async def _judged(self, pair: Pair, attempt: Attempt) -> None:
         """Judge an answer that is in the journal, and go on with its pair."""
         verdict, figures = await self._verdict(pair, attempt)
-        while verdict.transient and pair in self._open and attempt.number > pair.first_unjudged():
+        while verdict.transient and not pair.ended and attempt.number > pair.first_unjudged():
             # a lower number may still be accepted: a check that was given up here settles nothing yet
             await asyncio.sleep(MAX_CHECK_PAUSE_S)
             verdict, figures = await self._verdict(pair, attempt)
         pair.open.discard(attempt.number)
         statement = ledger.judge(pair.ordinal, attempt, verdict, figures)
-        if pair not in self._open:  # settled by a lower number while this one was judged
+        if pair.ended:  # settled by a lower number while this one was judged
             await self._journal.say(statement)
         elif verdict.transient:
             await self._settle(pair, pair.given_up(verdict.reason, verdict.detail), statement)
@@ -314,10 +314,10 @@ class Asker:
 
     async def _settle(self, pair: Pair, settlement: Settlement, *before: Statement) -> None:
         """The end of a pair, in one transaction with what led to it; attempts that are still open do not count."""
-        if pair.settled:  # while the journal had no room for what led here
+        if pair.ended:  # while the journal had no room for what led here
             await self._journal.say(*before)
             return
-        pair.settled = True
+        pair.ended = True
         for number in list(pair.open):
             self._cancel(pair, number)
         end = ledger.settle(pair.ordinal, pair.teacher, settlement.accepted, settlement.last, settlement.reason)

@@ -53,10 +53,6 @@ class OpenQueries:
         self._deferred: list[int] = []  # heap of ordinals
         self._changed = asyncio.Event()
 
-    def __contains__(self, pair: Pair) -> bool:
-        opened = self._open.get(pair.ordinal)
-        return not pair.settled and opened is not None and opened.unsettled.get(pair.teacher) is pair
-
     def bound(self) -> int:
         """Queries that may be open at once."""
         if self._settings.max_open_queries is not None:
@@ -96,6 +92,7 @@ class OpenQueries:
 
     def defer(self, pair: Pair) -> None:
         """Set a pair aside."""
+        pair.ended = True
         self._open[pair.ordinal].deferred = True
         self._leave(pair)
 

@@ -48,7 +48,7 @@ class Pair:
     open: set[int] = field(default_factory=set)  # numbers that are asked, or answered and not judged
     answers: dict[int, str] = field(default_factory=dict)  # multi_round: the answer part that the next round quotes
     faults: dict[int, int] = field(default_factory=dict)  # in a row, by attempt
-    settled: bool = False  # its end is said, or being said
+    ended: bool = False  # its end is said, or being said, or it was set aside: nothing that comes later counts
     queued: bool = False  # in its teacher's ready queue
     version: int = 0  # of its place in the drain's order
 

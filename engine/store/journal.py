@@ -128,9 +128,9 @@ class Journal:
     def _commit(self, group: list[Statement]) -> None:
         assert self._writer is not None, "commit on a journal that was never entered"
         with self._writer:
-            self._writer.execute("BEGIN IMMEDIATE")
+            cursor = self._writer.execute("BEGIN IMMEDIATE")
             for sql, values in group:
-                self._writer.execute(sql, values)
+                cursor.execute(sql, values)
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:

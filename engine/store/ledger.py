@@ -11,7 +11,7 @@ import zstandard
 
 from reasonmill.engine.records import Attempt, Query, Reject
 from reasonmill.engine.store.journal import Statement
-from reasonmill.engine.store.readers import query_from_json, query_to_json
+from reasonmill.engine.store.readers import query_of_record, query_to_json
 from reasonmill.verify.verdict import Verdict
 
 _compressor = zstandard.ZstdCompressor(level=3)
@@ -116,13 +116,13 @@ def read_queries_after(connection: sqlite3.Connection, ordinal: int, limit: int)
     rows = connection.execute(
         "SELECT ordinal, record, admitted FROM queries WHERE ordinal > ? ORDER BY ordinal LIMIT ?", (ordinal, limit)
     )
-    return [(row[0], query_from_json(orjson.loads(row[1])), row[2]) for row in rows]
+    return [(row[0], query_of_record(row[1]), row[2]) for row in rows]
 
 
 def read_queries(connection: sqlite3.Connection, ordinals: Collection[int]) -> dict[int, Query]:
     """The queries of these ordinals."""
     rows = connection.execute(f"SELECT ordinal, record FROM queries WHERE ordinal IN {_places(ordinals)}", [*ordinals])
-    found = {row[0]: query_from_json(orjson.loads(row[1])) for row in rows}
+    found = {row[0]: query_of_record(row[1]) for row in rows}
     assert len(found) == len(ordinals), f"no query has one of the ordinals {ordinals}"
     return found
 
