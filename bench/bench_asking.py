@@ -36,6 +36,7 @@ from reasonmill.engine.records import Message, Query
 from reasonmill.engine.simulation.virtual_time import run_virtual
 from reasonmill.engine.store import ledger
 from reasonmill.engine.store.journal import Journal
+from reasonmill.engine.store.shards import load_libraries
 from reasonmill.engine.teachers.protocol import Generation, GenerationRequest
 from reasonmill.engine.teachers.settings import TeacherSettings
 from reasonmill.verify.request import VerifyRequest
@@ -196,6 +197,7 @@ async def _run(shape: Shape, folder: Path) -> dict[str, float]:
                 reach=_all_there,
             )
             repetition("ready", 1)  # compiled code is loaded before the first answer, as in a run
+            load_libraries()
             gc.collect()
             before_mib, began, wall = _resident_mib(), os.times(), time.perf_counter()
             with seldom_collected():

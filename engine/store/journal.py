@@ -19,6 +19,9 @@ from reasonmill.engine.store.schema import SCHEMA, SCHEMA_VERSION
 T = TypeVar("T")
 
 GROUP_WINDOW_S = 0.02  # two cores: 20 ms groups ~8 records at 400 records/s and adds nothing to a 100 ms generation
+# Pages of 4 KiB in the log before they go to their places: 32 MiB. CPU of an answer with 10,000 in flight: SQLite's
+# own 1,000 pages: 31 us, these: 27.
+CHECKPOINT_PAGES = 8000
 MAX_PENDING = 4096  # statements waiting for the writer before the sayers wait
 
 
@@ -139,6 +142,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         connection.executescript(SCHEMA)
         found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         if found is None:

@@ -123,6 +123,11 @@ def write_shards(
     return {group: (path, shard.num_rows) for group, (path, shard) in sorted(opened.items())}
 
 
+def load_libraries() -> None:
+    """Load what writing needs: pyarrow looks for pandas when it first meets Python's own values. 0.3 s, once."""
+    pa.array([""], pa.string())
+
+
 def open_writer(stream: Any) -> pq.ParquetWriter:
     """Writer with the pinned options of every shard."""
     return pq.ParquetWriter(stream, SHARD_SCHEMA, **_WRITER_OPTIONS)
