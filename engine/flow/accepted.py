@@ -49,6 +49,8 @@ class Accepted:
     ) -> tuple[list[Sample], list[Reject]]:
         decided_at = ledger.read_decided_at(connection, first, last, self.teachers)
         ordinals = [ordinal for ordinal, (attempt, _) in decided_at.items() if belongs(attempt)]
+        if not ordinals:
+            return [], []
         everything = self.attempts.mode == "k_pass"
         accepted = ledger.read_accepted(connection, ordinals, self.teachers, everything=everything)
         answered: dict[int, set[str]] = defaultdict(set)

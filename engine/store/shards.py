@@ -109,8 +109,8 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> int:
 def write_shards(
     place: Callable[[str, str], Path], samples: Iterable[Sample]
 ) -> dict[tuple[str, str], tuple[Path, int]]:
-    """Write samples as one shard for each (teacher, category) among them, at `place` of the two, in one pass; returns
-    path and number of rows of each. Raises OSError that names the path.
+    """Write samples as one shard for each (teacher, category) among them, at `place` of the two, in one pass; memory
+    holds a row group of each. Returns path and number of rows of each. Raises OSError that names the path.
     """
     opened: dict[tuple[str, str], tuple[Path, ShardWriter]] = {}
     with ExitStack() as stack:
