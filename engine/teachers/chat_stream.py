@@ -137,8 +137,8 @@ def _error_in(chunk: Mapping[str, Any], body: bytes) -> SaidError:
     error = chunk.get("error")
     if not isinstance(error, Mapping):
         error = {"message": error} if error else chunk
-    code = str(error.get("code") or error.get("status"))
-    status = int(code) if code.isdecimal() and len(code) == 3 else 0
+    codes = (str(error.get(key)) for key in ("code", "status", "status_code"))  # a code may be a word
+    status = next((int(code) for code in codes if code.isdecimal() and len(code) == 3), 0)
     return SaidError(str(error.get("message") or error), status=status, body=body)
 
 

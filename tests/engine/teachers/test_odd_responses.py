@@ -122,6 +122,7 @@ def test_tokens_that_no_server_counted_are_about_as_many_as_the_text_has():
         response(event({"error": {"message": "no room", "code": 429}})),
         response(orjson.dumps({"error": {"message": "upstream", "code": "502"}}), kind=JSON),
         response(piece() + event({"error": {"message": "engine dead", "code": 500}})),
+        response(event({"object": "error", "message": "busy", "code": "rate_limited", "status": 429})),
         response(b"slow down", status=429, Retry_After="-5"),
         response(b"slow down", status=503, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
         response(b"slow down", status=429, Retry_After="soon"),
