@@ -11,11 +11,12 @@ from pathlib import Path
 
 from reasonmill.engine.distill.conversation import messages_of_round
 from reasonmill.engine.distill.settings import AttemptSettings
-from reasonmill.engine.flow.frontier import BLOCK_QUERIES
 from reasonmill.engine.records import Query, Reject, Sample
 from reasonmill.engine.store import ledger
 from reasonmill.engine.store.journal import open_for_reading
 from reasonmill.verify.answer import split_response
+
+PART_QUERIES = 8  # read at once: with three teachers and answers of 100,000 characters some 7 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +40,10 @@ class Accepted:
             connection.execute("COMMIT")
 
     def stream(self, journal: Path, first: int, end: int, belongs: Callable[[int], bool]) -> Iterator[Sample]:
-        """The samples of a longer stretch of decided queries, over a connection of its own, a block at a time."""
+        """The samples of a longer stretch of decided queries, over a connection of its own, a part at a time."""
         with closing(open_for_reading(journal)) as connection:
-            for start in range(first, end, BLOCK_QUERIES):
-                yield from self.read(start, min(start + BLOCK_QUERIES, end), belongs, connection)[0]
+            for start in range(first, end, PART_QUERIES):
+                yield from self.read(start, min(start + PART_QUERIES, end), belongs, connection)[0]
 
     def _read(
         self, first: int, last: int, belongs: Callable[[int], bool], connection: sqlite3.Connection
