@@ -342,6 +342,9 @@ def _add_simulate_teacher(commands: "_Commands[argparse.ArgumentParser]") -> Non
     command.add_argument("--speed-up", type=float, default=1.0, metavar="X", help="times the published speed")
     command.add_argument("--seed", type=int, default=0, help="of the simulated world")
     command.add_argument("--category", default="math", help="of prompts that are no simulated queries")
+    command.add_argument(
+        "--stream-interval", type=int, default=0, metavar="N", help="tokens of one event of a stream (0: as they come)"
+    )
     command.add_argument("--log", metavar="F.jsonl", help="a line for each request asked, finished, delivered, aborted")
     command.add_argument(
         "--write-queries", metavar="Q.jsonl", help="write simulated queries, which it can answer rightly, and stop"

@@ -65,14 +65,22 @@ def _after_opening(text: str) -> str:
 
 def _first(text: str, tags: tuple[str, ...]) -> tuple[int, int]:
     """Start and end of the first tag, or -1, -1."""
-    found = [(at, at + len(tag)) for tag in tags if (at := text.find(tag)) >= 0]
-    return min(found, default=(-1, -1))
+    start = end = -1
+    for tag in tags:
+        at = text.find(tag)
+        if at >= 0 and (start < 0 or at < start):
+            start, end = at, at + len(tag)
+    return start, end
 
 
 def _last(text: str, tags: tuple[str, ...]) -> tuple[int, int]:
     """Start and end of the last tag, or -1, -1."""
-    found = [(at, at + len(tag)) for tag in tags if (at := text.rfind(tag)) >= 0]
-    return max(found, default=(-1, -1))
+    start = end = -1
+    for tag in tags:
+        at = text.rfind(tag)
+        if at > start:
+            start, end = at, at + len(tag)
+    return start, end
 
 
 _FENCE_LINE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+#.-]*)[ \t]*(?P<rest>.*)")

@@ -125,7 +125,7 @@ class Asker:
             return
         if before:
             await self._journal.say(*before)
-            if pair not in self._open:  # another of its attempts settled or deferred it meanwhile
+            if pair.ended:  # another of its attempts settled or deferred it meanwhile
                 return
         for number in pair.losers(self._settings):
             self._cancel(pair, number)
@@ -141,22 +141,29 @@ class Asker:
     def _rank(self, pair: Pair) -> None:
         """Put a pair where its teacher's next place finds it."""
         number = pair.next_number(self._settings)
-        if number is None or pair not in self._open:
+        if number is None or pair.ended:
             return
-        lane, history = self._lanes[pair.teacher], self._open.history(pair)
-        chance = self._expect.pass_chance(pair.teacher, pair.query.category, history)
-        tokens = self._expect.tokens(pair.teacher, pair.query.category, history)
+        lane = self._lanes[pair.teacher]
         # a number below one that is open (a fault took it) decides before that one does: it is asked in any case
         if not pair.open or self._settings.mode == "k_pass" or number < max(pair.open):
-            lane.put(pair, pass_chance=chance, tokens=tokens, known=history.answers > 0)
+            if not pair.queued:
+                chance, tokens = self._expected(pair)
+                lane.put(pair, pass_chance=chance, tokens=tokens, known=pair.history.answers > 0)
         elif lane.drain is not None and self._settings.drain and self._settings.mode == "until_verified":
+            chance, tokens = self._expected(pair)
             lane.drain.put(pair, pass_chance=chance, tokens=tokens)
             lane.wake()
+
+    def _expected(self, pair: Pair) -> tuple[float, float]:
+        """Chance that the pair's next attempt is accepted, and its length in tokens."""
+        teacher, category = pair.teacher, pair.query.category
+        chance = self._expect.pass_chance(teacher, category, pair.history)
+        return chance, self._expect.tokens(teacher, category, pair.history)
 
     def _start(self, pair: Pair, place: Place) -> None:
         """Ask the pair's next attempt in the place that its teacher's dispatcher has taken for it."""
         number = pair.next_number(self._settings)
-        if number is None or pair not in self._open:
+        if number is None or pair.ended:
             place.free()
             return
         pair.open.add(number)
@@ -206,14 +213,14 @@ class Asker:
             seed=attempt_seed(self._run_seed, pair.query.id, teacher.name, number),
             messages=messages_of_round(pair.query.messages, pair.answers.get(number - 1)),
             category=category,
-            expected_tokens=self._expect.tokens(teacher.name, category, self._open.history(pair)),
+            expected_tokens=self._expect.tokens(teacher.name, category, pair.history),
         )
         try:
             with self._telemetry.work("generate", teacher.name, query=pair.query.id, number=number):
                 answer = await teacher.generate(request)
         except RequestRefused as refusal:
             pair.open.discard(number)
-            if pair in self._open:
+            if not pair.ended:
                 await self._settle(pair, pair.given_up("refused", str(refusal)))
             return None
         except TeacherFault as fault:
@@ -257,19 +264,19 @@ class Asker:
             raise fault
         await asyncio.sleep(min(FAULT_PAUSE_S * 2 ** (faults - 1), MAX_FAULT_PAUSE_S))
         pair.open.discard(number)
-        if pair in self._open:
+        if not pair.ended:
             self._rank(pair)
 
     async def _judged(self, pair: Pair, attempt: Attempt) -> None:
         """Judge an answer that is in the journal, and go on with its pair."""
         verdict, figures = await self._verdict(pair, attempt)
-        while verdict.transient and pair in self._open and attempt.number > pair.first_unjudged():
+        while verdict.transient and not pair.ended and attempt.number > pair.first_unjudged():
             # a lower number may still be accepted: a check that was given up here settles nothing yet
             await asyncio.sleep(MAX_CHECK_PAUSE_S)
             verdict, figures = await self._verdict(pair, attempt)
         pair.open.discard(attempt.number)
         statement = ledger.judge(pair.ordinal, attempt, verdict, figures)
-        if pair not in self._open:  # settled by a lower number while this one was judged
+        if pair.ended:  # settled by a lower number while this one was judged
             await self._journal.say(statement)
         elif verdict.transient:
             await self._settle(pair, pair.given_up(verdict.reason, verdict.detail), statement)
@@ -289,7 +296,7 @@ class Asker:
 
     def _note_length(self, pair: Pair, attempt: Attempt, *, again: bool = False) -> None:
         tokens, category = attempt.completion_tokens, pair.query.category
-        self._expect.note_length(pair.teacher, category, self._open.history(pair), tokens)
+        self._expect.note_length(pair.teacher, category, pair.history, tokens)
         if not again:
             self._expect.learn_length(pair.teacher, category, tokens)
 
@@ -298,7 +305,7 @@ class Asker:
         if not again:
             self._telemetry.count(f"judged_{pair.query.category}")
         pair.judged[attempt.number] = noted
-        self._open.history(pair).note_verdict(pair.teacher, accepted=noted.accepted)
+        pair.history.note_verdict(pair.teacher, accepted=noted.accepted)
         if not again:
             self._expect.learn_verdict(pair.teacher, pair.query.category, accepted=noted.accepted)
         if self._settings.mode == "multi_round":
@@ -307,10 +314,10 @@ class Asker:
 
     async def _settle(self, pair: Pair, settlement: Settlement, *before: Statement) -> None:
         """The end of a pair, in one transaction with what led to it; attempts that are still open do not count."""
-        if pair.settled:  # while the journal had no room for what led here
+        if pair.ended:  # while the journal had no room for what led here
             await self._journal.say(*before)
             return
-        pair.settled = True
+        pair.ended = True
         for number in list(pair.open):
             self._cancel(pair, number)
         end = ledger.settle(pair.ordinal, pair.teacher, settlement.accepted, settlement.last, settlement.reason)

@@ -49,9 +49,8 @@ class Dispatcher:
         teacher.watch(self._changed.set)
 
     def put(self, pair: Pair, *, pass_chance: float, tokens: float, known: bool) -> None:
-        """A pair that may be asked now; put again before it was asked, it keeps its place."""
-        if pair.queued:
-            return
+        """A pair that may be asked now."""
+        assert not pair.queued, "a pair that waits to be asked keeps its place"
         pair.queued = True
         self.ready.put(pair, pass_chance=pass_chance, tokens=tokens, known=known)
         self._changed.set()

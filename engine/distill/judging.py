@@ -12,7 +12,7 @@ from reasonmill.engine.quality.assess import assess
 from reasonmill.engine.quality.settings import QualitySettings
 from reasonmill.engine.records import Attempt, Query
 from reasonmill.verify.request import VerifyRequest
-from reasonmill.verify.verdict import Verdict
+from reasonmill.verify.verdict import Outcome, Verdict
 
 CHECK_PAUSE_S = 0.5  # first pause after a check that could not be made; doubles up to MAX_CHECK_PAUSE_S
 MAX_CHECK_PAUSE_S = 60.0
@@ -53,4 +53,5 @@ class Judge:
             number += 1
         if verdict.score is None:
             return verdict
-        return replace(verdict, outcome="pass" if verdict.score >= self._settings.threshold else "fail")
+        outcome: Outcome = "pass" if verdict.score >= self._settings.threshold else "fail"
+        return verdict if verdict.outcome == outcome else replace(verdict, outcome=outcome)

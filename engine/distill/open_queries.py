@@ -37,7 +37,6 @@ class _Open:
     unsettled: dict[str, Pair]
     late: bool
     deferred: bool = False
-    history: History = field(default_factory=History)
 
 
 class OpenQueries:
@@ -53,10 +52,6 @@ class OpenQueries:
         self._early = 0  # open queries that are not late: they may still be deferred
         self._deferred: list[int] = []  # heap of ordinals
         self._changed = asyncio.Event()
-
-    def __contains__(self, pair: Pair) -> bool:
-        opened = self._open.get(pair.ordinal)
-        return not pair.settled and opened is not None and opened.unsettled.get(pair.teacher) is pair
 
     def bound(self) -> int:
         """Queries that may be open at once."""
@@ -81,17 +76,14 @@ class OpenQueries:
 
     def add(self, opened: OpenQuery) -> list[Pair]:
         """Open a query; returns its pairs."""
+        history = History()
         pairs = [
-            Pair(ordinal=opened.ordinal, query=opened.query, teacher=name, late=opened.late) for name in opened.teachers
+            Pair(ordinal=opened.ordinal, query=opened.query, teacher=name, late=opened.late, history=history)
+            for name in opened.teachers
         ]
         self._open[opened.ordinal] = _Open({pair.teacher: pair for pair in pairs}, opened.late)
         self._early += not opened.late
         return pairs
-
-    def history(self, pair: Pair) -> History:
-        """What all teachers' attempts at the pair's query showed."""
-        opened = self._open.get(pair.ordinal)
-        return opened.history if opened is not None else History()
 
     def defers(self, pair: Pair, number: int) -> bool:
         """Whether a pair whose next attempt is `number` is to be set aside."""
@@ -100,6 +92,7 @@ class OpenQueries:
 
     def defer(self, pair: Pair) -> None:
         """Set a pair aside."""
+        pair.ended = True
         self._open[pair.ordinal].deferred = True
         self._leave(pair)
 
@@ -131,6 +124,7 @@ class OpenQueries:
 
 def read_deferred(ordinals: Sequence[int], connection: sqlite3.Connection) -> list[OpenQuery]:
     """Deferred queries of the journal, in the order of `ordinals`, with their pairs that are not settled."""
+    queries = ledger.read_queries(connection, ordinals)
     found = []
     for ordinal in ordinals:
         attempts = ledger.read_history(connection, ordinal, ordinal)
@@ -138,7 +132,7 @@ def read_deferred(ordinals: Sequence[int], connection: sqlite3.Connection) -> li
         teachers = tuple(name for place, name in attempts if (place, name) not in settled)
         opened = OpenQuery(
             ordinal=ordinal,
-            query=ledger.read_query(connection, ordinal),
+            query=queries[ordinal],
             teachers=teachers,
             attempts={name: attempts[ordinal, name] for name in teachers},
             late=True,

@@ -6,6 +6,7 @@ one by one or several at once, before or after a crash, the same answers settle 
 
 from dataclasses import dataclass, field
 
+from reasonmill.engine.distill.expectations import History
 from reasonmill.engine.distill.settings import AttemptSettings
 from reasonmill.engine.records import Query
 from reasonmill.verify.verdict import Verdict
@@ -42,11 +43,12 @@ class Pair:
     query: Query
     teacher: str
     late: bool = False  # it was deferred
+    history: History = field(default_factory=History)  # of its query, shared with the pairs of other teachers
     judged: dict[int, Judged] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)  # numbers that are asked, or answered and not judged
     answers: dict[int, str] = field(default_factory=dict)  # multi_round: the answer part that the next round quotes
     faults: dict[int, int] = field(default_factory=dict)  # in a row, by attempt
-    settled: bool = False  # its end is said, or being said
+    ended: bool = False  # its end is said, or being said, or it was set aside: nothing that comes later counts
     queued: bool = False  # in its teacher's ready queue
     version: int = 0  # of its place in the drain's order
 

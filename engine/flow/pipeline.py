@@ -37,6 +37,7 @@ from reasonmill.engine.flow.training import train
 from reasonmill.engine.quality.repetition import repetition
 from reasonmill.engine.recipe import Recipe
 from reasonmill.engine.store.journal import Journal
+from reasonmill.engine.store.shards import load_libraries
 from reasonmill.engine.teachers.open import open_teachers
 from reasonmill.engine.teachers.protocol import Teacher
 from reasonmill.verify.pool import VerifierPool
@@ -155,6 +156,7 @@ async def _stream(
         on_retry=releaser.needs,
     )
     await asyncio.to_thread(repetition, "ready", 1)  # compiled code is loaded before the first answer waits for it
+    await asyncio.to_thread(load_libraries)
     with seldom_collected():
         async with asyncio.TaskGroup() as group:
             feeding = feed(

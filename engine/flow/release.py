@@ -5,27 +5,24 @@ packer's state before any reader sees the rows. Dataset shards span whole blocks
 
 import asyncio
 import operator
-import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import orjson
-import xxhash
 
-from reasonmill.engine.distill.conversation import messages_of_round
 from reasonmill.engine.distill.settings import AttemptSettings
+from reasonmill.engine.flow.accepted import Accepted
 from reasonmill.engine.flow.cohorts import Cohort
 from reasonmill.engine.flow.frontier import BLOCK_QUERIES, Frontier
 from reasonmill.engine.flow.telemetry import Telemetry
 from reasonmill.engine.records import Attempt, Query, Reject, Sample
 from reasonmill.engine.store import ledger
+from reasonmill.engine.store.digest import xxh3_of
 from reasonmill.engine.store.journal import Journal, Statement
-from reasonmill.engine.store.shards import write_shard
-from reasonmill.verify.answer import split_response
+from reasonmill.engine.store.shards import write_shards
 
 LAST_PACKED_STATE = (
     "SELECT packed_state FROM releases WHERE packed_state != CAST('{}' AS BLOB) ORDER BY slot DESC LIMIT 1"
@@ -74,8 +71,8 @@ class Releaser:
         self._packing = packing
         self._dataset = dataset
         self._teachers = teachers
-        self._eligible = eligible
         self._attempts = attempts
+        self._accepted = Accepted(teachers=teachers, eligible=eligible, attempts=attempts)
         self._first_slot = cohort.first_slot
         self._last_cohort = cohort.last
         self._num_queries = num_queries
@@ -164,68 +161,16 @@ class Releaser:
                 await self._until(partial(self._frontier.complete, block, late=late))
             await self._write_span(span, first, end, late=late)
 
-    async def _samples(
-        self, first: int, last: int, belongs: Callable[[int], bool]
-    ) -> tuple[list[Sample], list[Reject]]:
-        """Samples of the ordinals from first to last that survive, in order, and what does not survive: of the queries
-        decided at an attempt number that `belongs`.
-        """
-        await self._journal.flush()
-        found = await self._journal.read(partial(self._read_decided, first, last, belongs))
-        if found is None:
-            return [], []
-        num_settled, accepted, queries = found
-        answered: dict[int, set[str]] = defaultdict(set)
-        for judged in accepted:
-            answered[judged.ordinal].add(judged.attempt.teacher)
-        samples, rejects = [], []
-        for judged in accepted:
-            query = queries[judged.ordinal]
-            asked = set(self._eligible(query))
-            if num_settled[judged.ordinal] < len(asked):
-                continue
-            if self._attempts.survive == "intersection" and answered[judged.ordinal] != asked:
-                rejects.append(_not_all_teachers(judged))
-            else:
-                samples.append(_sample(await self._as_asked(query, judged), judged))
-        return samples, rejects
-
-    def _read_decided(
-        self, first: int, last: int, belongs: Callable[[int], bool], connection: sqlite3.Connection
-    ) -> tuple[dict[int, int], list[ledger.JudgedAttempt], dict[int, Query]] | None:
-        """What one moment of the journal holds of those of these queries that belong: how many of their pairs are
-        settled, their accepted attempts, and those of them that have one. None where none belongs.
-        """
-        connection.execute("BEGIN")
-        try:
-            decided_at = ledger.read_decided_at(connection, first, last, self._teachers)
-            ordinals = [ordinal for ordinal, (attempt, _) in decided_at.items() if belongs(attempt)]
-            if not ordinals:
-                return None
-            everything = self._attempts.mode == "k_pass"
-            accepted = ledger.read_accepted(connection, ordinals, self._teachers, everything=everything)
-            answered = {judged.ordinal for judged in accepted}
-            queries = {ordinal: ledger.read_query(connection, ordinal) for ordinal in sorted(answered)}
-            return {ordinal: decided_at[ordinal][1] for ordinal in ordinals}, accepted, queries
-        finally:
-            connection.execute("COMMIT")
-
-    async def _as_asked(self, query: Query, judged: ledger.JudgedAttempt) -> Query:
-        """The query with the messages that the accepted attempt answered."""
-        number = judged.attempt.number
-        if self._attempts.mode != "multi_round" or number == 1:
-            return query
-        history = await self._journal.read(lambda c: ledger.read_history(c, judged.ordinal, judged.ordinal))
-        earlier = {past.attempt.number: past.attempt.text for past in history[judged.ordinal, judged.attempt.teacher]}
-        last_answer = split_response(earlier[number - 1]).answer
-        return replace(query, messages=messages_of_round(query.messages, last_answer))
-
     async def _release(self, slot: int) -> None:
         samples: list[Sample] = []
         rejects: list[Statement] = []
         for block, number in self._frontier.members(slot):
             first = block * BLOCK_QUERIES
-            kept, dropped = await self._samples(first, first + BLOCK_QUERIES - 1, partial(operator.eq, number))
+            belongs = partial(operator.eq, number)
+            await self._journal.flush()
+            kept, dropped = await self._journal.read(
+                partial(self._accepted.read, first, first + BLOCK_QUERIES, belongs)
+            )
             samples.extend(kept)
             rejects.extend(ledger.insert_reject(reject) for reject in dropped)
         if not samples and not rejects and slot + 1 < self._frontier.num_slots:
@@ -253,53 +198,41 @@ class Releaser:
         await asyncio.to_thread(self._packing.publish, state)
 
     async def _write_span(self, span: int, first: int, end: int, *, late: bool) -> None:
-        groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
         early = self._frontier.early_attempts
-        for sample in (await self._samples(first, end - 1, lambda number: (number > early) == late))[0]:
-            groups[sample.attempt.teacher, sample.query.category].append(sample)
-        statements = []
-        for (teacher, category), samples in sorted(groups.items()):
-            path = self._dataset / teacher / f"{category}-{span:05d}.parquet"
-            with self._telemetry.work("pack", "shard", samples=len(samples)):
-                await asyncio.to_thread(write_shard, path, samples)
-                digest = await asyncio.to_thread(lambda p=path: xxhash.xxh3_128(p.read_bytes()).hexdigest())  # type: ignore[misc]
-            statements.append(
-                Statement(
-                    "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)",
-                    (f"{teacher}/{path.name}", self._first_slot + span, teacher, category, len(samples), digest),
-                )
+        await self._journal.flush()
+        samples = self._accepted.stream(self._journal.path, first, end, lambda number: (number > early) == late)
+
+        def place(teacher: str, category: str) -> Path:
+            return self._dataset / teacher / f"{category}-{span:05d}.parquet"
+
+        with self._telemetry.work("pack", "shards", queries=end - first):
+            shards = await asyncio.to_thread(_write_and_digest, place, samples)
+        statements = [
+            Statement(
+                "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)",
+                (f"{teacher}/{name}", self._first_slot + span, teacher, category, num_rows, digest),
             )
+            for teacher, category, name, num_rows, digest in shards
+        ]
         await self._journal.say(*statements, Statement("INSERT INTO spans VALUES (?)", (self._first_slot + span,)))
+
+
+def _write_and_digest(
+    place: Callable[[str, str], Path], samples: Iterable[Sample]
+) -> list[tuple[str, str, str, int, str]]:
+    """Teacher, category, file name, rows and digest of each shard that was written."""
+    written = write_shards(place, samples)
+    return [
+        (teacher, category, path.name, num_rows, xxh3_of(path))
+        for (teacher, category), (path, num_rows) in written.items()
+    ]
 
 
 def _release_statement(slot: int, state: dict[str, object]) -> Statement:
     return Statement("INSERT OR REPLACE INTO releases VALUES (?, ?)", (slot, orjson.dumps(state)))
 
 
-def _not_all_teachers(judged: ledger.JudgedAttempt) -> Reject:
-    return Reject(
-        query_id=judged.attempt.query_id,
-        teacher=judged.attempt.teacher,
-        stage="intersect",
-        reason="not_all_teachers",
-        evidence={"accepted_attempt": judged.attempt.number},
-    )
-
-
 def _not_packed(query_id: str, teacher: str, reason: str, left: list[Attempt]) -> Reject:
     """Samples of one pair, of which there are several in mode k_pass, that are in the dataset and not in the rows."""
     evidence = {"attempts": [a.number for a in left], "completion_tokens": [a.completion_tokens for a in left]}
     return Reject(query_id=query_id, teacher=teacher, stage="pack", reason=reason, evidence=evidence)
-
-
-def _sample(query: Query, judged: ledger.JudgedAttempt) -> Sample:
-    parts = split_response(judged.attempt.text)
-    assert judged.verdict is not None, "an accepted attempt has a verdict"
-    return Sample(
-        query=query,
-        attempt=judged.attempt,
-        verdict=judged.verdict,
-        think=parts.think or "",
-        answer=parts.answer or "",
-        quality=judged.quality,
-    )

@@ -51,8 +51,11 @@ class Completions:
         max_model_len: int,
         default_category: str,
         log: RequestLog,
+        stream_interval: int = 0,
     ) -> None:
+        """`stream_interval`: tokens of one event of a stream; 0: as many as there are when something is sent."""
         self._replicas = replicas
+        self._stream_interval = stream_interval
         self._answers = answers
         self._settings = settings
         self._model = model
@@ -225,10 +228,18 @@ class Completions:
             if fault is None:
                 reason = choice.answer.finish_reason
                 self._finish(choice)
-        if upto > choice.sent or reason is not None:
-            text = "".join(choice.pieces[choice.sent : upto])
-            choice.sent = upto
-            await response.write(head.piece(choice.index, text, reason))
+        every = self._stream_interval or max(1, upto - choice.sent)
+        if reason is None:
+            upto -= (upto - choice.sent) % every
+        events = [
+            head.piece(choice.index, "".join(choice.pieces[start : min(start + every, upto)]))
+            for start in range(choice.sent, upto, every)
+        ]
+        choice.sent = upto
+        if reason is not None:
+            events.append(head.piece(choice.index, "", reason))
+        if events:
+            await response.write(b"".join(events))
 
     def _finish(self, choice: _Choice) -> None:
         choice.over = True

@@ -34,6 +34,7 @@ class ServeSettings:
     max_num_seqs: int = 32  # requests of one replica that run at once
     max_model_len: int = 40_960  # tokens of prompt and answer together
     category: str = "math"  # of prompts that are no simulated queries
+    stream_interval: int = 0  # tokens of one event of a stream, as vLLM has it; 0: as many as there are
     log: str | None = None  # JSONL of what was asked and what became of it
 
     def __post_init__(self) -> None:
@@ -42,6 +43,8 @@ class ServeSettings:
         for name in ("max_num_seqs", "max_model_len"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
+        if self.stream_interval < 0:
+            raise ValueError(f"stream_interval: {self.stream_interval} is negative")
         if not self.model:
             raise ValueError("model: the name is empty")
         if self.category not in CATEGORIES:
@@ -73,6 +76,7 @@ def main(options: argparse.Namespace, console: Console) -> int:
         max_num_seqs=options.max_num_seqs,
         max_model_len=options.max_model_len,
         category=options.category,
+        stream_interval=options.stream_interval,
         log=options.log,
     )
     asyncio.run(_serve(settings, simulation, console))
@@ -117,6 +121,7 @@ async def open_servers(
             max_model_len=settings.max_model_len,
             log=log,
             default_category=settings.category,
+            stream_interval=settings.stream_interval,
         )
         port = settings.port + place if settings.port else 0
         addresses.append(await _listen(server.application(), settings.host, port, stack))

@@ -31,6 +31,7 @@ class SimulatedServer:
         max_model_len: int,
         log: RequestLog,
         default_category: str = "math",
+        stream_interval: int = 0,
     ) -> None:
         self._replicas = replicas
         self._settings = settings
@@ -44,6 +45,7 @@ class SimulatedServer:
             max_model_len=max_model_len,
             default_category=default_category,
             log=log,
+            stream_interval=stream_interval,
         )
 
     def application(self) -> web.Application:

@@ -8,9 +8,8 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -20,6 +19,9 @@ from reasonmill.engine.store.schema import SCHEMA, SCHEMA_VERSION
 T = TypeVar("T")
 
 GROUP_WINDOW_S = 0.02  # two cores: 20 ms groups ~8 records at 400 records/s and adds nothing to a 100 ms generation
+# Pages of 4 KiB in the log before they go to their places: 32 MiB. CPU of an answer with 10,000 in flight: SQLite's
+# own 1,000 pages: 31 us, these: 27.
+CHECKPOINT_PAGES = 8000
 MAX_PENDING = 4096  # statements waiting for the writer before the sayers wait
 
 
@@ -27,9 +29,8 @@ class JournalError(RunFailed):
     """The journal cannot be read or written; the message names file and cause."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One SQL statement with its values."""
+class Statement(NamedTuple):
+    """One SQL statement with its values; a tuple, since an attempt makes three and a frozen dataclass costs twice."""
 
     sql: str
     values: tuple[Any, ...] = ()
@@ -130,9 +131,9 @@ class Journal:
     def _commit(self, group: list[Statement]) -> None:
         assert self._writer is not None, "commit on a journal that was never entered"
         with self._writer:
-            self._writer.execute("BEGIN IMMEDIATE")
-            for statement in group:
-                self._writer.execute(statement.sql, statement.values)
+            cursor = self._writer.execute("BEGIN IMMEDIATE")
+            for sql, values in group:
+                cursor.execute(sql, values)
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -141,6 +142,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         connection.executescript(SCHEMA)
         found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         if found is None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import zstandard
 
 from reasonmill.engine.records import Attempt, Query, Reject
 from reasonmill.engine.store.journal import Statement
-from reasonmill.engine.store.readers import query_from_json, query_to_json
+from reasonmill.engine.store.readers import query_of_record, query_to_json
 from reasonmill.verify.verdict import Verdict
 
 _compressor = zstandard.ZstdCompressor(level=3)
@@ -116,14 +116,19 @@ def read_queries_after(connection: sqlite3.Connection, ordinal: int, limit: int)
     rows = connection.execute(
         "SELECT ordinal, record, admitted FROM queries WHERE ordinal > ? ORDER BY ordinal LIMIT ?", (ordinal, limit)
     )
-    return [(row[0], query_from_json(orjson.loads(row[1])), row[2]) for row in rows]
+    return [(row[0], query_of_record(row[1]), row[2]) for row in rows]
 
 
-def read_query(connection: sqlite3.Connection, ordinal: int) -> Query:
-    """The query of an ordinal."""
-    row = connection.execute("SELECT record FROM queries WHERE ordinal = ?", (ordinal,)).fetchone()
-    assert row is not None, f"no query has the ordinal {ordinal}"
-    return query_from_json(orjson.loads(row[0]))
+def read_queries(connection: sqlite3.Connection, ordinals: Collection[int]) -> dict[int, Query]:
+    """The queries of these ordinals."""
+    rows = connection.execute(f"SELECT ordinal, record FROM queries WHERE ordinal IN {_places(ordinals)}", [*ordinals])
+    found = {row[0]: query_of_record(row[1]) for row in rows}
+    assert len(found) == len(ordinals), f"no query has one of the ordinals {ordinals}"
+    return found
+
+
+def _places(values: Collection[object]) -> str:
+    return f"({', '.join('?' * len(values))})"
 
 
 def read_without_teacher(connection: sqlite3.Connection, first: int, last: int) -> set[int]:
@@ -150,7 +155,7 @@ def read_decided_at(
     """
     rows = connection.execute(
         "SELECT ordinal, max(last), count(*) FROM pairs WHERE ordinal BETWEEN ? AND ?"
-        f" AND teacher IN ({', '.join('?' * len(teachers))}) GROUP BY ordinal",
+        f" AND teacher IN {_places(teachers)} GROUP BY ordinal",
         (first, last, *teachers),
     )
     return {row[0]: (row[1], row[2]) for row in rows}
@@ -162,7 +167,7 @@ def read_decided_blocks(
     """(block of so many ordinals, last attempt) of the queries that have a settled pair with these teachers."""
     return connection.execute(
         "SELECT DISTINCT ordinal / ?, last FROM (SELECT ordinal, max(last) AS last FROM pairs"
-        f" WHERE teacher IN ({', '.join('?' * len(teachers))}) GROUP BY ordinal)",
+        f" WHERE teacher IN {_places(teachers)} GROUP BY ordinal)",
         (block_queries, *teachers),
     ).fetchall()
 
@@ -192,9 +197,10 @@ def read_accepted(
     which = "pairs.number IS NOT NULL AND outcome = 'pass'" if everything else "attempts.number = pairs.number"
     sql = (
         f"SELECT {_ATTEMPT_COLUMNS} FROM pairs JOIN attempts USING (ordinal, teacher)"
-        f" JOIN queries USING (ordinal) WHERE ordinal = ? AND {which} AND teacher IN ({', '.join('?' * len(teachers))})"
+        f" JOIN queries USING (ordinal) WHERE ordinal IN {_places(ordinals)} AND teacher IN {_places(teachers)}"
+        f" AND {which}"
     )
-    rows = (row for ordinal in ordinals for row in connection.execute(sql, (ordinal, *teachers)))
+    rows = connection.execute(sql, (*ordinals, *teachers))
     place = {teacher: index for index, teacher in enumerate(teachers)}
     return sorted((_judged(row) for row in rows), key=lambda j: (j.ordinal, place[j.attempt.teacher], j.attempt.number))
 

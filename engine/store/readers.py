@@ -98,6 +98,13 @@ def query_to_json(query: Query) -> dict[str, Any]:
     return {**content, "tags": query.tags} if query.tags else content
 
 
+def query_of_record(record: bytes) -> Query:
+    """Query of a record that `query_to_json` made, JSON as bytes; what was checked then is not checked again."""
+    content = orjson.loads(record)
+    turns = content.pop("messages")
+    return Query(messages=tuple(Message(role=turn["role"], content=turn["content"]) for turn in turns), **content)
+
+
 def _tags(value: Any) -> dict[str, str]:
     """Labels as curation writes them; what others keep under this name is left out."""
     if not isinstance(value, dict) or not all(isinstance(label, str) for label in value.values()):

@@ -3,7 +3,8 @@ at all. Wall times are left out, since they would make two equal runs differ; ev
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ SHARD_SCHEMA = pa.schema(
     ]
 )
 
-ROW_GROUP_ROWS = 1024  # x 20 KB of text a row at 32k-token limits: a reader holds some 20 MB
+ROW_GROUP_ROWS = 1024
+ROW_GROUP_CHARS = 8 * 2**20  # of responses, after which a group ends too: writer and reader hold some 50 MB of it
 _READ_ROWS = 256
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # Pinned: pyarrow's defaults may change between releases, and with them the bytes.
@@ -58,13 +60,72 @@ _WRITER_OPTIONS: dict[str, Any] = {
 }
 
 
-def write_shard(path: Path, samples: Sequence[Sample]) -> int:
-    """Write samples as one shard; returns their number. Raises OSError that names `path`, and leaves nothing then."""
+class ShardWriter:
+    """Takes samples and writes a row group at a time, the only one that memory holds. Where a group ends depends on the
+    samples alone.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+        self._rows: list[dict[str, Any]] = []
+        self._num_chars = 0
+        self.num_rows = 0
+
+    def write(self, sample: Sample) -> None:
+        """Append a sample."""
+        self._rows.append(sample_to_row(sample))
+        self._num_chars += len(sample.attempt.text)
+        self.num_rows += 1
+        if len(self._rows) == ROW_GROUP_ROWS or self._num_chars >= ROW_GROUP_CHARS:
+            self.end_group()
+
+    def end_group(self) -> None:
+        """Write what was taken since the last group."""
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SHARD_SCHEMA))
+        self._rows = []
+        self._num_chars = 0
+
+
+@contextmanager
+def open_shard(path: Path) -> Iterator[ShardWriter]:
+    """A shard that is there when the block ends without an exception. Raises OSError that names `path`, and leaves
+    nothing then.
+    """
     with whole_file(path) as stream, open_writer(stream) as writer:
-        for start in range(0, len(samples), ROW_GROUP_ROWS):
-            rows = [sample_to_row(sample) for sample in samples[start : start + ROW_GROUP_ROWS]]
-            writer.write_table(pa.Table.from_pylist(rows, schema=SHARD_SCHEMA))
-    return len(samples)
+        shard = ShardWriter(writer)
+        yield shard
+        shard.end_group()
+
+
+def write_shard(path: Path, samples: Iterable[Sample]) -> int:
+    """Write samples as one shard; returns their number. Raises OSError as above."""
+    with open_shard(path) as shard:
+        for sample in samples:
+            shard.write(sample)
+        return shard.num_rows
+
+
+def write_shards(
+    place: Callable[[str, str], Path], samples: Iterable[Sample]
+) -> dict[tuple[str, str], tuple[Path, int]]:
+    """Write samples as one shard for each (teacher, category) among them, at `place` of the two, in one pass; memory
+    holds a row group of each. Returns path and number of rows of each. Raises OSError that names the path.
+    """
+    opened: dict[tuple[str, str], tuple[Path, ShardWriter]] = {}
+    with ExitStack() as stack:
+        for sample in samples:
+            group = sample.attempt.teacher, sample.query.category
+            if group not in opened:
+                path = place(*group)
+                opened[group] = path, stack.enter_context(open_shard(path))
+            opened[group][1].write(sample)
+    return {group: (path, shard.num_rows) for group, (path, shard) in sorted(opened.items())}
+
+
+def load_libraries() -> None:
+    """Load what writing needs: pyarrow looks for pandas when it first meets Python's own values. 0.3 s, once."""
+    pa.array([""], pa.string())
 
 
 def open_writer(stream: Any) -> pq.ParquetWriter:

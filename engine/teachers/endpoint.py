@@ -8,13 +8,13 @@ statuses). A cancelled request closes its connection, which makes the server abo
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from reasonmill.engine.teachers.chat_stream import ChatStream
-from reasonmill.engine.teachers.endpoint_errors import PlainRefusal, about_length, error_of
+from reasonmill.engine.teachers.chat_stream import ChatStream, SaidError
+from reasonmill.engine.teachers.endpoint_errors import REFUSING, PlainRefusal, about_length, error_of
 from reasonmill.engine.teachers.faults import NotTaken, TeacherLost
 from reasonmill.engine.teachers.http_client import HttpClient, HttpStream, Response
 from reasonmill.engine.teachers.loop_breaker import Break, LoopBreaker, saved_tokens
@@ -130,11 +130,15 @@ class EndpointReplica:
         answer = ChatStream(self._settings.generation_prompt)
         breaker = LoopBreaker(self._settings.loop_breaker)
         async with self._client.post(self._base + "/chat/completions", body) as stream:
-            broken = await self._read(stream, answer, breaker)
+            try:
+                broken = await self._read(stream, answer, breaker)
+            except SaidError as said:
+                # as if the status had come before the stream; a question that is refused is so at any time
+                if said.status in REFUSING or (said.status >= 400 and not answer.num_pieces):
+                    raise self._turned_away(replace(stream.head, status=said.status, body=said.body)) from said
+                raise
         self._answered = True
-        completion_tokens = answer.completion_tokens
-        if not completion_tokens:  # a stream that was broken off, or a server that does not count
-            completion_tokens = answer.num_pieces
+        completion_tokens = answer.num_tokens
         if broken is None:
             assert answer.finish_reason is not None, "read to its end"
             reason, text, saved = answer.finish_reason, answer.text(), 0
@@ -156,8 +160,7 @@ class EndpointReplica:
         """Read the stream to its end, or to where it is broken off."""
         head = stream.head
         if head.status != 200:
-            error = error_of(await stream.read(), answered_before=self._answered, key_name=self._settings.key_name)
-            raise _at(self._base, error)
+            raise self._turned_away(await stream.read())
         if head.content_type == "application/json":  # a server that does not stream
             whole = await stream.read()
             if not whole.body.strip():
@@ -170,6 +173,10 @@ class EndpointReplica:
             whole = await stream.read()
             raise NotTaken(f"a response of type {head.content_type}, no event stream: {whole.text or 'empty'}")
         return await _read_events(stream, answer, breaker)
+
+    def _turned_away(self, response: Response) -> TeacherFault | RequestRefused:
+        error = error_of(response, answered_before=self._answered, key_name=self._settings.key_name)
+        return _at(self._base, error)
 
     def _body(self, request: GenerationRequest, server: _Server, cap: int | None) -> dict[str, Any]:
         settings = self._settings

@@ -7,6 +7,7 @@
 | 401, 402, 403, 429 about a quota | TeacherLost: the key or the account has to be mended |
 | 404, 405, 501, a redirect | TeacherLost while the server has never answered: the address is wrong; NotTaken later |
 | 429, 529, 503 with Retry-After | NotTaken, crowded: elsewhere, or here after the pause that it asked for |
+| 200 with an error object in place of an answer | what the error's code would have become |
 | any other | NotTaken: elsewhere, or here after a pause; a replica that goes on so is set aside |
 """
 

@@ -8,7 +8,8 @@ import orjson
 from reasonmill.engine.teachers.engine_process import engine_environment
 from reasonmill.engine.teachers.settings import TeacherSettings
 
-STREAM_TOKENS = 8  # of one piece of a stream
+# Of one piece of a stream. The client's CPU a token: by 1: 3.9 us, by 4: 1.7, by 8: 1.3, by 16: 1.2, by 64: 1.1.
+STREAM_TOKENS = 8
 _CPU_PREFILL_TOKENS = 4096  # prompt tokens of one step on a CPU
 _CPU_KV_MIB, _MOST_CPU_KV_MIB = 1024, 4096
 

@@ -174,7 +174,7 @@ async def main():
     algebra = VerifyRequest(id="m", category="math", prompt="", response="x(x+1)", ground_truth="x^2+x")
     async with VerifierPool(settings) as pool:
         await pool.verify(algebra)
-        asyncio.get_running_loop().call_later(1.0, lambda: print("running", flush=True))
+        print("running", flush=True)
         await pool.verify(nap)
 
 asyncio.run(main())
@@ -185,7 +185,9 @@ def test_a_killed_parent_takes_workers_slots_and_jobs_with_it():
     victim = subprocess.Popen([sys.executable, "-P", "-c", _VICTIM], stdout=subprocess.PIPE, text=True)
     try:
         assert victim.stdout.readline() == "running\n"
-        started = _descendants(victim.pid)
+        begun = time.monotonic()
+        while len(started := _descendants(victim.pid)) < 5 and time.monotonic() < begun + 20:
+            time.sleep(0.1)
         assert len(started) >= 5  # worker, bubblewrap, slot, job and its child
     finally:
         victim.kill()

@@ -91,6 +91,21 @@ def test_a_stream_says_piece_by_piece_what_the_whole_answer_says():
     assert events[-1] == {**events[-1], "choices": [], "usage": whole["usage"]}
 
 
+def test_a_stream_interval_says_how_many_tokens_a_piece_holds():
+    async def test(session, urls):
+        async with session.post(f"{urls[0]}/v1/chat/completions", json=chat()) as response:
+            whole = await response.json()
+        return whole, await stream(session, f"{urls[0]}/v1/chat/completions", chat())
+
+    whole, events = serve(test, settings={"stream_interval": 7})
+    pieces = [event["choices"][0]["delta"]["content"] for event in events[1:-1]]
+    assert "".join(pieces) == whole["choices"][0]["message"]["content"]
+    assert len(pieces) == -(-whole["usage"]["completion_tokens"] // 7)
+    assert [one.count(" ") for one in pieces[1:-4]] == [7] * len(pieces[1:-4])
+    with pytest.raises(ValueError, match="stream_interval: -1 is negative"):
+        ServeSettings(stream_interval=-1)
+
+
 def test_several_answers_to_one_prompt_have_seeds_of_their_own():
     async def test(session, urls):
         body = {"model": "t", "prompt": PROMPT, "n": 3, "seed": 5, "max_tokens": 40}

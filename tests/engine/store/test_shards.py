@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reasonmill.engine.records import Message, Sample
+from reasonmill.engine.store import shards
 from reasonmill.engine.store.shards import (
     ROW_GROUP_ROWS,
     SHARD_SCHEMA,
@@ -21,6 +22,7 @@ from reasonmill.engine.store.shards import (
     sample_to_row,
     shard_paths,
     write_shard,
+    write_shards,
 )
 from reasonmill.verify.request import VerifyRequest
 
@@ -76,6 +78,39 @@ def test_large_shards_are_cut_into_row_groups(tmp_path: Path, make_sample: MakeS
     write_shard(path, [make_sample(n) for n in range(ROW_GROUP_ROWS + 1)])
     metadata = pq.ParquetFile(path).metadata
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [ROW_GROUP_ROWS, 1]
+
+
+def test_long_answers_end_a_row_group_sooner(tmp_path: Path, make_sample: MakeSample, monkeypatch: Any) -> None:
+    monkeypatch.setattr(shards, "ROW_GROUP_CHARS", 1000)
+    path = tmp_path / "long.parquet"
+    write_shard(path, [make_sample(n, think="x" * (900 if n == 2 else 300)) for n in range(8)])
+    metadata = pq.ParquetFile(path).metadata
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [3, 3, 2]
+
+
+def test_one_pass_writes_every_group_as_if_it_came_alone(tmp_path: Path, make_sample: MakeSample) -> None:
+    samples = [make_sample(n, category=("math", "code", "science")[n % 3]) for n in range(50)]
+    written = write_shards(lambda teacher, category: tmp_path / teacher / f"{category}.parquet", iter(samples))
+    assert {group: rows for group, (_, rows) in written.items()} == {
+        ("alpha", "code"): 17,
+        ("alpha", "math"): 17,
+        ("alpha", "science"): 16,
+    }
+    for (_, category), (path, _) in written.items():
+        alone = tmp_path / "alone.parquet"
+        write_shard(alone, [sample for sample in samples if sample.query.category == category])
+        assert path.read_bytes() == alone.read_bytes()
+
+
+def test_a_pass_that_fails_leaves_no_part_of_a_shard(tmp_path: Path, make_sample: MakeSample) -> None:
+    def samples() -> Iterator[Sample]:
+        yield make_sample(1, category="math")
+        yield make_sample(2, category="code")
+        raise OSError(errno.EIO, "cannot be read")
+
+    with pytest.raises(OSError, match="cannot be read"):
+        write_shards(lambda teacher, category: tmp_path / f"{category}.parquet", samples())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_row_is_what_the_verify_command_reads(make_sample: MakeSample) -> None:

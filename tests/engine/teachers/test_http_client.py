@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from reasonmill.engine.teachers.faults import NotTaken
 from reasonmill.engine.teachers.http_client import HttpClient
 
 
@@ -79,3 +80,13 @@ def test_a_balancers_cookie_is_not_sent_back() -> None:
 
     asyncio.run(run())
     assert [request.headers.get("Cookie") for request in seen] == [None, None]
+
+
+def test_a_name_that_is_not_known_any_more_is_a_server_that_nobody_reaches() -> None:
+    async def run() -> None:
+        async with HttpClient({}, stall_limit_s=9.0) as client:
+            with pytest.raises(NotTaken, match="the name is not known") as fault:
+                await ask(client, "http://no-such-host.invalid:1/v1")
+            assert fault.value.unreachable
+
+    asyncio.run(run())
