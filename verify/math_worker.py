@@ -97,6 +97,8 @@ def _parse(text: str) -> list[Any]:
     r"""Expressions of an extracted answer. In a box it is taken whole; without one, Math-Verify would settle for its
     last number.
     """
+    if _CUT_SHORT.search(text):
+        return []
     expressions = _expressions(_read(f"\\boxed{{{text}}}", boxed=True))
     if not expressions and _WELL_DELIMITED.fullmatch(text):
         expressions = _expressions(_read(text, boxed=False))
@@ -108,6 +110,7 @@ def _parse(text: str) -> list[Any]:
     return expressions
 
 
+_CUT_SHORT = re.compile(r"!\s*\d+(?!\d*\s*!|\d)")  # 5!1, of which Math-Verify reads 5!; 3!7! is a product
 _WELL_DELIMITED = re.compile(r"\s*(?:\$[^$]+\$|\\\(.+\\\)|\\\[.+\\\])\s*", re.DOTALL)
 
 
