@@ -85,7 +85,7 @@ def _digits(tree: Node) -> float:
     sizes = [_digits(part) for part in tree[1:]]
     match kind:
         case "power":
-            return sizes[0] * 10.0 ** sizes[1]
+            return sizes[0] * math.pow(10.0, sizes[1])
         case "multiply":
             return sum(sizes)
         case "add" | "subtract":

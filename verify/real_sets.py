@@ -36,8 +36,8 @@ _COMMANDS = (
     (r"\\(?:emptyset|varnothing)(?![a-zA-Z])", "∅"),
     (r"\\(?:mid|vert|lvert|rvert)(?![a-zA-Z])", "|"),
     (r"\\colon(?![a-zA-Z])", ":"),
-    (r"\\lbrace(?![a-zA-Z])", r"\{"),
-    (r"\\rbrace(?![a-zA-Z])", r"\}"),
+    (r"\\lbrace(?![a-zA-Z])", r"\\{"),
+    (r"\\rbrace(?![a-zA-Z])", r"\\}"),
 )
 _SIGNS = tuple((re.compile(pattern), sign) for pattern, sign in _COMMANDS)
 _MARK = re.compile(
@@ -130,7 +130,7 @@ def _order(text: str) -> list[str]:
 def _signs(text: str) -> str:
     bare = unwrap(plain(text))
     for pattern, sign in _SIGNS:
-        bare = pattern.sub(lambda _, sign=sign: sign, bare)
+        bare = pattern.sub(sign, bare)
     return bare.strip().strip(".;,").strip()
 
 
