@@ -77,7 +77,7 @@ def _within(limit_s: float, read_gold: Callable[[], Any], compare: Callable[[Any
 
 
 def _compare(gold: tuple[Any, ...], answer: str, running: str) -> str:
-    parsed = _parse(answer) if answer else []
+    parsed = _parse(answer) if answer and not _CUT_SHORT.search(answer) else []
     if _equal(gold, parsed):
         return "equal"
     if running:
@@ -97,8 +97,6 @@ def _parse(text: str) -> list[Any]:
     r"""Expressions of an extracted answer. In a box it is taken whole; without one, Math-Verify would settle for its
     last number.
     """
-    if _CUT_SHORT.search(text):
-        return []
     expressions = _expressions(_read(f"\\boxed{{{text}}}", boxed=True))
     if not expressions and _WELL_DELIMITED.fullmatch(text):
         expressions = _expressions(_read(text, boxed=False))
@@ -110,7 +108,8 @@ def _parse(text: str) -> list[Any]:
     return expressions
 
 
-_CUT_SHORT = re.compile(r"!\s*\d+(?!\d*\s*!|\d)")  # 5!1, of which Math-Verify reads 5!; 3!7! is a product
+# Answers of which Math-Verify reads the beginning alone: 5!1 (3!7! is a product), 7_8, 60', 3 \to 4, 3#.
+_CUT_SHORT = re.compile(r"!\s*\d+(?!\d*\s*!|\d)|\d\s*_\s*\{?\d|[\d})\]]\s*['′]|\\to(?![a-zA-Z])|[@#]")
 _WELL_DELIMITED = re.compile(r"\s*(?:\$[^$]+\$|\\\(.+\\\)|\\\[.+\\\])\s*", re.DOTALL)
 
 
