@@ -148,7 +148,7 @@ def shape_of(text: str) -> Shape | None:
     if pieces is None:
         return None
     if len(pieces) > 1:
-        return Shape("union", tuple(pieces))
+        return Shape("union", tuple(pieces)) if len(pieces) <= MAX_ITEMS else None
     return _listed(bare, text)
 
 

@@ -176,6 +176,8 @@ def _condition(text: str) -> _Written:
 
 def _listed(groups: list[Pieces]) -> Pieces:
     """Conditions with commas between: all of them hold, or any, where the other reading would say nothing."""
+    if not groups:
+        raise _NoSet
     if len(groups) == 1:
         return groups[0]
     all_hold, any_holds = reduce(_intersection, groups), _union(groups)

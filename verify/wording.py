@@ -16,7 +16,7 @@ _LETTERS = re.compile(
     r"|\\(?:emptyset|varnothing|infty)(?![a-zA-Z])|\\\{\s*\\\}"
 )
 _ONE_LETTER = r"\(?[A-J]\)?"
-_SEVERAL = re.compile(rf"{_ONE_LETTER}(?:\s*(?:,|;|、|&|\band\b|和|与|及)?\s*{_ONE_LETTER})+")
+_SEVERAL = re.compile(rf"{_ONE_LETTER}(?:\s*(?:(?:,|;|、|&|\band\b|和|与|及)\s*)?{_ONE_LETTER})+")
 _SEPARATED = re.compile(r"[,;、&和与及]|\band\b")
 _CIRCLED = re.compile(r"[\u2460-\u2473][\u2460-\u2473,，、;；\s]*")
 _TO = re.compile(r"(\d+)\s*to\s*(\d+)")
