@@ -278,7 +278,11 @@ def _same_named(left: Shape, right: Shape, depth: int) -> bool | None:
     listed, other = (left, right) if left.kind == "list" else (right, left)
     found = [_ASSIGNED.match(normal_form(item)) for item in listed.items]
     names = [one["name"] for one in found if one is not None]
-    if len(names) != len(found) or names != sorted(set(names)) or other.brackets != "()":
+    if len(names) != len(found) or other.brackets != "()":
+        return None
+    if len(set(names)) == 1 < len(names):
+        return False  # values of one name are no point
+    if names != sorted(set(names)):
         return None
     if len(names) != len(other.items):
         return False

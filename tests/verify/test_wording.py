@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonmill.verify.clock import same_moment
+from reasonmill.verify.math_answer import decide
 from reasonmill.verify.number_words import worded_number
 from reasonmill.verify.wording import same_wording
 
@@ -104,3 +105,12 @@ def test_times_and_dates_are_compared_as_such(gold, answer, same):
 )
 def test_words_are_compared_by_what_they_mean(gold, answer, same):
     assert same_wording(gold, answer) is same
+
+
+@pytest.mark.parametrize(
+    "piece", ["B ", "A, ", "one ", "twenty-", "百", "5 m ", "1:", "①", "x<", ".or ", "\\cup°", "\\text{"]
+)
+def test_an_answer_of_words_that_repeat_is_decided_in_one_go(piece):
+    for gold in ("A, C", "5", "(2,5]", "two"):
+        for size in (119, 299, 999):
+            assert decide(gold, (piece * size)[:size]) is not True
