@@ -44,7 +44,7 @@ def run(options: argparse.Namespace, console: Console) -> bool:
     if options.audit is not None:
         report = audit_path(options.output)
         for line in asyncio.run(audit_file(options.input, report, settings, sample=options.audit)):
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     limit = options.max_unreadable_share * summary.rows
     if summary.unreadable > limit:
         messages.print(

@@ -1,4 +1,6 @@
-"""What a verification came to: verdicts by category, outcome and reason, with an example of what was not run."""
+"""What a verification came to: verdicts by category, outcome and reason, with an example of what was not run and of
+what a program died of.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,6 +10,7 @@ from rich.table import Table
 from reasonmill.verify.verdict import Verdict
 
 UNREADABLE = "unreadable_line"
+_TOLD = ("runtime_error", "compile_error", "memory_limit", "output_limit")  # why a program failed, where it says so
 
 
 @dataclass(slots=True)
@@ -15,7 +18,7 @@ class Summary:
     """Counts of one file; grows with the number of categories and reasons, not of rows."""
 
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (category, outcome, reason)
-    examples: dict[tuple[str, str], str] = field(default_factory=dict)  # the first detail of what was not run
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)  # the first detail of each
     busy_s: float = 0.0  # duration of all checks together
     slowest_s: float = 0.0
     resumed: int = 0  # rows taken over from an output that was there
@@ -23,7 +26,7 @@ class Summary:
     def add(self, category: str, verdict: Verdict) -> None:
         """Count one verdict."""
         self.add_known(category, verdict.outcome, verdict.reason, verdict.duration_s)
-        if verdict.outcome == "not_run" and verdict.detail:
+        if verdict.detail and (verdict.outcome == "not_run" or verdict.reason in _TOLD):
             self.examples.setdefault((category, verdict.reason), verdict.detail)
 
     def add_known(self, category: str, outcome: str, reason: str, duration_s: float) -> None:

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_OPEN_THINK = ("<think>", "<|begin_of_thought|>")
-_CLOSE_THINK = ("</think>", "<|end_of_thought|>")
+_OPEN_THINK = ("<think>", "<thinking>", "<thought>", "<reasoning>", "<|begin_of_thought|>", "[THINK]", "◁think▷")
+_CLOSE_THINK = ("</think>", "</thinking>", "</thought>", "</reasoning>", "<|end_of_thought|>", "[/THINK]", "◁/think▷")
 _OPEN_ANSWER = ("<answer>", "<|begin_of_solution|>")
 _CLOSE_ANSWER = ("</answer>", "<|end_of_solution|>")
 
@@ -68,6 +68,8 @@ def _first(text: str, tags: tuple[str, ...]) -> tuple[int, int]:
     start = end = -1
     for tag in tags:
         at = text.find(tag)
+        while at >= 0 and _is_quoted(text, at, tag):
+            at = text.find(tag, at + len(tag))
         if at >= 0 and (start < 0 or at < start):
             start, end = at, at + len(tag)
     return start, end
@@ -77,38 +79,48 @@ def _last(text: str, tags: tuple[str, ...]) -> tuple[int, int]:
     """Start and end of the last tag, or -1, -1."""
     start = end = -1
     for tag in tags:
-        at = text.rfind(tag)
+        at = text.rfind(tag) if tag in text else -1  # looking for what is not there is quicker forwards
+        while at >= 0 and _is_quoted(text, at, tag):
+            at = text.rfind(tag, 0, at)
         if at > start:
             start, end = at, at + len(tag)
     return start, end
 
 
+def _is_quoted(text: str, at: int, tag: str) -> bool:
+    """Whether a tag stands in quotes: it is talked about, or part of a program."""
+    before, behind = text[at - 1 : at], text[at + len(tag) : at + len(tag) + 1]
+    return before == behind and before in ("'", '"', "`")
+
+
 _FENCE_LINE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+#.-]*)[ \t]*(?P<rest>.*)")
-_LANGUAGES = {
-    "python": "python",
-    "python3": "python",
-    "py": "python",
-    "py3": "python",
-    "cpp": "cpp",
-    "c++": "cpp",
-    "cc": "cpp",
-    "cxx": "cpp",
-}
+# a fence behind words or a list mark: only where it names a language
+_FENCE_BEHIND = re.compile(r"(?P<indent>[^`~]+)(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+#.-]+)[ \t]*(?P<rest>)")
+_PYTHON_TAG = re.compile(r"(?:python|py|pypy)[\d.]*")
+_CPP_TAG = re.compile(r"(?:cpp|c\+\+|cc|cxx|g\+\+|gnu\+\+)\d*")
 _LOOKS_CPP = re.compile(r"^[ \t]*#[ \t]*include\b|\bint[ \t]+main[ \t]*\(", re.MULTILINE)
 _LOOKS_PYTHON = re.compile(
     r"^[ \t]*(?:def |class |import |from \w+ import |print[ \t]*\(|for .+:|while .+:|\w+[ \t]*=[^=])", re.MULTILINE
 )
+_BEGINS_CPP = re.compile(r"\s*(?:#[ \t]*(?:include|define|pragma)\b|//|/\*|using )")
+_BEGINS_PYTHON = re.compile(
+    r"\s*(?:#!|(?:import|from|def|class|async def) \w|@\w|\w+(?:, ?\w+)* ?= ?\S|print ?\("
+    r"|(?:if|for|while|with|try)\b.*:[ \t]*$)",
+    re.MULTILINE,
+)
 
 
 def last_program(text: str, *, defines: str | None = None) -> Program | None:
-    """The last closed fenced block that holds a Python or C++ program, or None.
+    """The last closed fenced block that holds a Python or C++ program, or an answer without a fence that is nothing
+    but one; None where there is neither. A block without a language counts only where none names one.
 
     With `defines`, the last Python block that defines this function or class is preferred, so that an example of its
     use that follows it is not mistaken for the program.
     """
-    programs = [p for tag, source in _fenced_blocks(text) if (p := _program(tag, source)) is not None]
+    found = [(tag, p) for tag, source in _fenced_blocks(text) if (p := _program(tag, source)) is not None]
+    programs = [p for tag, p in found if tag] or [p for _, p in found]
     if not programs:
-        return None
+        return None if "```" in text or "~~~" in text else _bare_program(text)
     if defines:
         definition = re.compile(rf"^[ \t]*(?:async[ \t]+def|def|class)[ \t]+{re.escape(defines)}\b", re.MULTILINE)
         for program in reversed(programs):
@@ -124,6 +136,9 @@ def _fenced_blocks(text: str) -> Iterator[tuple[str, str]]:
     for line in text.replace("\r\n", "\n").split("\n"):
         fence = _FENCE_LINE.fullmatch(line)
         if opening is None:
+            if fence is None and ("```" in line or "~~~" in line):
+                fence = _FENCE_BEHIND.fullmatch(line)
+                fence = fence if fence is not None and _language(fence["tag"].lower()) else None
             opening, content = fence, []
         elif fence is not None and fence["fence"].startswith(opening["fence"]) and not (fence["tag"] or fence["rest"]):
             source = "".join(f"{part}\n" for part in content)
@@ -134,8 +149,8 @@ def _fenced_blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _program(tag: str, source: str) -> Program | None:
-    language = _LANGUAGES.get(tag)
-    if not source.strip() or (tag and language is None):
+    language = _language(tag)
+    if not _holds_code(source) or (tag and language is None):
         return None
     if language is None:
         if _LOOKS_CPP.search(source):
@@ -145,3 +160,23 @@ def _program(tag: str, source: str) -> Program | None:
         else:
             return None
     return Program(language=language, source=source)
+
+
+def _language(tag: str) -> str | None:
+    if _PYTHON_TAG.fullmatch(tag):
+        return "python"
+    return "cpp" if _CPP_TAG.fullmatch(tag) else None
+
+
+def _holds_code(source: str) -> bool:
+    """Whether a line is more than a Python comment; directives of C++ begin with the same sign."""
+    lines = (line.strip() for line in source.split("\n"))
+    return any(line and (line[0] != "#" or _BEGINS_CPP.match(line)) for line in lines)
+
+
+def _bare_program(text: str) -> Program | None:
+    """An answer that is code from its first line on."""
+    if _BEGINS_CPP.match(text) and _LOOKS_CPP.search(text):
+        return Program(language="cpp", source=text)
+    begins = _BEGINS_PYTHON.match(text) is not None and _LOOKS_PYTHON.search(text) is not None
+    return Program(language="python", source=text) if begins else None

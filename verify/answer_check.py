@@ -13,7 +13,7 @@ from reasonmill.verify.science import decide_science, is_prose
 from reasonmill.verify.settings import VerifySettings
 from reasonmill.verify.verdict import Verdict, not_run, scored
 
-VERSION = 3  # of the rules; part of every cache key, so that no verdict outlives the rules that made it
+VERSION = 4  # of the rules; part of every cache key, so that no verdict outlives the rules that made it
 RULES = "rules"
 
 

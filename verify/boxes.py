@@ -7,7 +7,7 @@ from functools import lru_cache
 
 _BOX_OR_BRACE = re.compile(r"(?P<box>\\{1,2}(?:boxed|fbox|framebox)\s*\{)|\\.|[{}]", re.DOTALL)
 _BOX_START = re.compile(r"\\{1,2}(?:boxed|fbox|framebox)\s*\{")
-_BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s+([^\s{}$\\]+)")
+_BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?:\s+(?=[^\s{}$\\])|(?=\d))([^\s{}$\\]+)")
 
 
 def last_boxed(text: str) -> str | None:

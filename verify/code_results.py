@@ -70,6 +70,12 @@ def described(value: Any) -> tuple[str, str]:
     return "Error", ""
 
 
+def first_error(text: str) -> str:
+    """What a compiler complains of first; the last line where it names no error."""
+    errors = [line for line in text.splitlines() if " error: " in line]
+    return errors[0].strip()[:200] if errors else last_line(text)
+
+
 def last_line(text: str) -> str:
     """The last line with anything in it, shortened."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]

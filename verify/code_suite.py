@@ -4,6 +4,7 @@ expected value, and whether they test anything at all. Tests are trusted, soluti
 
 import ast
 import builtins
+import sys
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,20 @@ def fault(sources: tuple[str, ...]) -> str | None:
             parsed(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return f"assertion {number}: {error}"
+    return None
+
+
+def missing_module(sources: tuple[str, ...]) -> str | None:
+    """Which import of an assertion the sandbox cannot make, as it has Python's own library alone; None if there is
+    none.
+    """
+    for number, source in enumerate(sources):
+        for statement in parsed(source).body:
+            names = [statement.module or ""] if isinstance(statement, ast.ImportFrom) else []
+            names += [one.name for one in statement.names] if isinstance(statement, ast.Import) else []
+            for name in names:
+                if name.partition(".")[0] not in sys.stdlib_module_names:
+                    return f"assertion {number} imports {name!r}, which the sandbox does not have"
     return None
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from reasonmill.verify.answer import Program, last_program, split_response
 from reasonmill.verify.child import ChildDied
-from reasonmill.verify.code_results import CannotRun, TestResult, broken, described, failure, last_line, parse_event
+from reasonmill.verify.code_results import CannotRun, TestResult, broken, described, failure, first_error, parse_event
 from reasonmill.verify.code_suite import DirectCall, direct_call
 from reasonmill.verify.outputs import same_text, same_value
 from reasonmill.verify.request import VerifyRequest
 from reasonmill.verify.sandbox.compare import equal, truth
-from reasonmill.verify.sandbox.cpp import compile_job, compiler
+from reasonmill.verify.sandbox.cpp import STANDARDS, compile_job, compiler
 from reasonmill.verify.sandbox.inside.checker import ACCEPTED, FAILED
 from reasonmill.verify.sandbox.inside.wire import encode
 from reasonmill.verify.sandbox.slots import SandboxMissing, Slot, SlotPool, job_limits
@@ -91,7 +91,8 @@ async def run_suite(program: Program, suite: TestSuite, slot: Slot, settings: Ve
         return await _run_program(program, suite, slot, settings)
     if suite.call == "functional":
         calls = [[[encode(argument) for argument in case], {}] for case in suite.cases]
-        return await _Cases(program, suite, slot, settings).run(_calls_job(program, suite.fn_name, calls, exact=False))
+        job = _calls_job(program, suite.fn_name, calls, exact=False)
+        return await _Cases(program, suite, slot, settings).run({**job, "one_list": suite.one_list})
     direct = [direct_call(source, suite.fn_name) for source in suite.cases]
     whole = [one for one in direct if one is not None]
     if len(whole) == len(direct) and len({one.function for one in whole}) == 1 and not suite.definitions:
@@ -133,10 +134,13 @@ async def _run_program(program: Program, suite: TestSuite, slot: Slot, settings:
 async def _compile(program: Program, slot: Slot, settings: VerifySettings) -> TestResult | None:
     if compiler() is None:
         raise CannotRun("no_verifier", "g++ is not installed: C++ programs cannot be compiled")
-    outcome = await slot.run(compile_job(program.source, settings.sandbox))
-    if outcome["exit"] == 0:
-        return None
-    return TestResult(reason="compile_error", detail=last_line(outcome["stderr"]))
+    fault = ""
+    for standard in STANDARDS:
+        outcome = await slot.run(compile_job(program.source, settings.sandbox, standard))
+        if outcome["exit"] == 0:
+            return None
+        fault = fault or first_error(outcome["stderr"])
+    return TestResult(reason="compile_error", detail=fault)
 
 
 async def _check_output(
@@ -252,8 +256,9 @@ class _Cases:
 
     def _right(self, index: int, told: Any) -> bool:
         if self._direct is None:
+            also = self._suite.also[index] if self._suite.also else ()
             try:
-                return same_value(self._suite.expected[index], told)
+                return any(same_value(expected, told) for expected in (self._suite.expected[index], *also))
             except RecursionError:
                 return False
         call = self._direct[index]

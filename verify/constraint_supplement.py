@@ -61,7 +61,7 @@ def read_supplement(reply: str) -> tuple[Constraint, ...]:
     """Constraints in a reply, each once; what the registry cannot read is left out."""
     part = split_response(reply).answer or ""
     fenced = _FENCE.findall(part)
-    text = fenced[-1] if fenced else part
+    text = fenced[-1] if fenced else part[max(0, part.find("{")) : part.rfind("}") + 1]
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -12,15 +12,27 @@ from dataclasses import dataclass
 from reasonmill.verify.answer import split_response
 from reasonmill.verify.boxes import boxed_list, find_boxes, last_boxed
 from reasonmill.verify.choices import choice, options_of
+from reasonmill.verify.math_number import numbers_equal
 from reasonmill.verify.math_shape import same_answer
-from reasonmill.verify.math_text import plain, plain_words, unwrap
+from reasonmill.verify.math_text import normal_form, plain, plain_words, unwrap
+from reasonmill.verify.piecewise import same_cases
+from reasonmill.verify.quantities import compound, quantity
+from reasonmill.verify.real_sets import same_real_set
 from reasonmill.verify.stated import final_statement, last_words, short_answer
 from reasonmill.verify.verdict import Verdict, not_run, scored
+from reasonmill.verify.wording import same_wording, without_article
 
 VERIFIER = "rules"
 _SEPARATOR = re.compile(r",|;|\\pm|\\text\{|\\boxed|\b(?:and|or)\b|、|，|和|或")
 _NO_GOLD = frozenset(("", "nan", "null", "none", "n/a", "na", "[]", "{}", "[deleted]", "undefined"))
 _OPEN_BOX = re.compile(r"\\{1,2}(?:boxed|fbox)\s*\{")
+# what stands around an answer in its box and is no part of it
+_FRILLS = re.compile(
+    r"^\s*(?:=|≈|∴|\\(?:approx|therefore|Rightarrow|implies)(?![a-zA-Z])|答案?[是为]?\s*[:：])\s*|[;；]\s*$"
+    r"|^共(?=\d)|(?<=\d)\s+\([a-z]{3,}(?:\s[a-z]+)?\)$|(?P<kept>\.\d{6,})\s*(?:\.{3}|…|\\[lc]?dots)\s*$"
+)
+_CUT_BOX = re.compile(r"\\{1,2}(?:boxed|fbox)\s*\{[^\n$]*$")
+_BOX_TAIL_CHARS = 400
 _WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}|[\u4e00-\u9fff]")
 # a number that running text denies, or names as one of several, is no answer
 _UNDECIDED = re.compile(
@@ -75,6 +87,7 @@ def check_part(
                 break  # a run of boxes with words between is one answer only where one of several values is asked for
             if len(answer) > max(max_answer_chars, 2 * len(gold)):
                 continue
+            answer = _FRILLS.sub(lambda found: found["kept"] or "", answer) or answer
             same = decide(gold, answer, prompt)
             if same:
                 return _verdict(True)
@@ -133,6 +146,8 @@ def extract_answers(part: str) -> tuple[list[str], str]:
     bare = last_boxed(part)
     if bare is not None:
         return [bare], ""
+    if _CUT_BOX.search(part[-_BOX_TAIL_CHARS:]):
+        return [], ""  # who knows what the rest would have been
     stated = short_answer(part) or final_statement(part)
     running = last_words(part)
     if not _WORD.search(running) or not _TELLS.search(running):
@@ -147,13 +162,41 @@ def decide(gold: str, answer: str, prompt: str = "") -> bool | None:
     chosen = _decide_choice(gold, answer, prompt)
     if chosen is not None:
         return chosen
+    if normal_form(gold) != normal_form(answer):
+        for compare in (same_real_set, same_wording, _same_compound):
+            same = compare(gold, answer)
+            if same is not None:
+                return same
     same = same_answer(gold, answer)
+    if same is None:
+        same = same_cases(gold, answer, same_answer)
+    if same is None:
+        same = _same_quantity(gold, answer)
     if same is not None:
         return same
     words, other = plain_words(gold), plain_words(answer)
     if words is not None:
-        return other is not None and _TRUTH.get(words, words) == _TRUTH.get(other, other)
+        return other is not None and _meaning(words) == _meaning(other)
     return None
+
+
+def _same_compound(gold: str, answer: str) -> bool | None:
+    """Equality where one side is a number of several units, of which algebra would multiply the parts."""
+    left, right = compound(gold), compound(answer)
+    if left is None and right is None:
+        return None
+    one, two = left or quantity(gold), right or quantity(answer)
+    return one is not None and two is not None and numbers_equal(one, two)
+
+
+def _same_quantity(gold: str, answer: str) -> bool | None:
+    """True for equal numbers with known units, however these are written."""
+    left, right = quantity(gold), quantity(answer)
+    return True if left is not None and right is not None and numbers_equal(left, right) else None
+
+
+def _meaning(words: str) -> str:
+    return _TRUTH.get(words, without_article(words))
 
 
 def _decide_choice(gold: str, answer: str, prompt: str) -> bool | None:

@@ -17,6 +17,9 @@ from reasonmill.verify.units import conversion, known_unit, split_unit
 MAX_CHARS = 200
 _LETTERS = re.compile(r"[A-Za-z]+(?:[ ~]+[A-Za-z]+)*")
 _JOINED = re.compile(r"\d+(?P<sign>[-/:.–])\d+(?:(?P=sign)\d+)+")
+_RATIO = re.compile(r"[1-9]\d*(?:\s*:\s*[1-9]\d*){2,}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ARC_MINUTES = re.compile(r"\d+(?:\.\d+)?\s*(?:['′]|\^?\{?\\prime\}?)+")
 _APART = re.compile(r"\d+(?:[ ~]+\d+)+")
 _BASED = re.compile(r"(?P<digits>[0-9A-Za-z]+)_(?:\{(?P<braced>\d{1,2})\}|(?P<base>\d{1,2}))")
 _PREFIXED = re.compile(r"0[bBoOxX][0-9A-Fa-f]+")
@@ -46,6 +49,11 @@ def same_literal(gold: str, answer: str) -> bool | None:
     if _LETTERS.fullmatch(left) and _LETTERS.fullmatch(right) and max(len(left), len(right)) > 1:
         words = left.casefold().split(), right.casefold().split()
         return None if words[0] == words[1] or all(set(word) <= _TRUTH for word in words) else False
+    if _is_joined_against_a_number(left, right):
+        return False
+    ratios = _RATIO.fullmatch(left), _RATIO.fullmatch(right)
+    if all(ratios):
+        return _proportional(*([int(digits) for digits in re.findall(r"\d+", text)] for text in (left, right)))
     for kind in (_JOINED, _APART):
         if kind.fullmatch(left) and kind.fullmatch(right):
             return [int(digits) for digits in re.findall(r"\d+", left)] == [
@@ -55,6 +63,20 @@ def same_literal(gold: str, answer: str) -> bool | None:
         values = _prefixed(left), _prefixed(right)
         return None if None in values else values[0] == values[1]
     return _same_numeral(left, right) if "_" in left and "_" in right else _same_measure(left, right)
+
+
+def _is_joined_against_a_number(left: str, right: str) -> bool:
+    """Whether one side is a date or a ratio of three, or minutes of arc, and the other a single number."""
+    for one, other in ((left, right), (right, left)):
+        if (_DATE.fullmatch(one) or _RATIO.fullmatch(one)) and parse_number(other) is not None:
+            return True
+        if _ARC_MINUTES.fullmatch(one) and "'" not in other and "prime" not in other and "′" not in other:
+            return parse_number(other) is not None
+    return False
+
+
+def _proportional(left: list[int], right: list[int]) -> bool:
+    return len(left) == len(right) and all(a * right[0] == b * left[0] for a, b in zip(left, right, strict=True))
 
 
 def _is_opposite(left: str, right: str) -> bool:

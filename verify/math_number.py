@@ -33,7 +33,7 @@ class Number:
 
 
 _PLAIN = r"\d+(?:\.\d*)?|\.\d+"
-_CURRENCY = r"(?:\\\$|[$€£¥])?"
+_CURRENCY = r"(?:\\\$|\\textdollar|[$€£¥])?"
 _SIGNED_MONEY = re.compile(r"^\s*[+-]?\s*(?:(?P<dollar>\\\$)|€)")
 _NUMBER = re.compile(
     rf"(?P<sign>[+-]?){_CURRENCY}(?P<sign2>[+-]?)(?:"

@@ -1,11 +1,14 @@
 """Comparisons by algebra in killable worker processes. What takes longer than the limit, or more memory, is the
-answer's fault; what the ground truth alone does is not.
+answer's fault, unless the ground truth alone does, or is a huge number, or the answer is an easy one: then nobody can
+say whether the answer is wrong, and the comparison was not made.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from reasonmill.verify.math_answer import Comparison
+from reasonmill.verify.math_text import normal_form
+from reasonmill.verify.math_values import constant_value, is_huge
 from reasonmill.verify.settings import VerifySettings
 from reasonmill.verify.verdict import Verdict, not_run, scored
 from reasonmill.verify.worker_pool import WorkerLimits, WorkerPool
@@ -40,9 +43,13 @@ class MathPool:
 
     async def compare(self, comparison: Comparison) -> Verdict:
         """The verdict; its duration is that of the comparison alone."""
-        return await self._compare(
+        verdict = await self._compare(
             {"gold": comparison.gold, "answer": comparison.answer, "running": comparison.running}
         )
+        if verdict.reason in ("time_limit", "memory_limit") and _is_to_blame(comparison):
+            detail = f"the ground truth is too hard to compare with: {verdict.detail or verdict.reason}"
+            return not_run("unverifiable_gold", verifier=VERIFIER, detail=detail, duration_s=verdict.duration_s)
+        return verdict
 
     async def compare_plain(self, *, gold: str, response: str) -> Verdict:
         """What Math-Verify by itself says of a whole response, for audits."""
@@ -68,6 +75,13 @@ class MathPool:
         else:
             verdict = _verdict(told)
         return replace(verdict, duration_s=answer.duration_s)
+
+
+def _is_to_blame(comparison: Comparison) -> bool:
+    """Whether a comparison took too long for its gold: one that is a huge number, or an answer that is easy."""
+    gold, answer = (normal_form(text) for text in (comparison.gold, comparison.answer))
+    easy = bool(answer) and constant_value(answer) is not None
+    return is_huge(gold) or (easy and constant_value(gold) is None)
 
 
 def _failed(failure: str, detail: str) -> Verdict:

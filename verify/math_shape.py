@@ -30,14 +30,17 @@ MAX_ITEMS = 64
 _MAX_DEPTH = 4
 
 _AND = re.compile(
-    r"\\(?:text|mathrm|textbf|mbox)\s*\{\s*(?:,?\s*(?:and|or)|,)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])|(?<=[\d)}\]])(?:and|or)(?=[A-Z(\d\\-])|[;；，、]|\\q?quad(?![a-zA-Z])"
+    r"\\(?:text|mathrm|textbf|mbox)\s*\{\s*(?:,?\s*(?:and|or)|,)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])|(?<=[\d)}\]])(?:and|or)(?=[A-Z(\d\\-])|[;；，、和或]|\\q?quad(?![a-zA-Z])"
 )
 _MANY_COMMAS = re.compile(r"(?:\s|\$|\\[,;: ])*,(?:(?:\s|\$|\\[,;: ])*,)*(?:\s|\\[,;: ])*")
 _ASSIGNED = re.compile(
-    r"^(?P<name>\\?[a-zA-Z]+(?:_\{?\w+\}?)?'?(?:\([\w,+]*\))?|\((?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?,?)+\)|\|?[A-Z]{2,4}\|?)"
+    r"^(?P<name>\\frac\{d(?:\^\d)?[a-zA-Z]?\}\{d[a-zA-Z](?:\^?\d)?\}|\\?[a-zA-Z]+(?:_\{?\w+\}?)?'?(?:\([\w,+]*\))?|\((?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?,?)+\)|\|?[A-Z]{2,4}\|?)"
     r"(?:=|\\in(?![a-zA-Z])|\\(?:approx|equiv)(?![a-zA-Z]))(?P<value>[^=<>]+)$"
 )
 _MATRIX = re.compile(r"^\\begin\{([pbvBV]?matrix|array)\}(?:\{[clr|]*\})?(?P<rows>.*)\\end\{\1\}$", re.DOTALL)
+_THIN_SPACE = re.compile(r"(?<!\\)\\[,;: ]")
+_ANGLE = re.compile(r"\\[lr]angle(?![a-zA-Z])")
+_LABEL = re.compile(r"^[A-Z]'?\s*(?=\([^()]*,[^()]*\)$)")  # P(3, -4)
 _RELATION = re.compile(
     r"[=<>:|]|\\(?:le|ge|ne|lt|gt|in|approx|equiv|sim|to|mid|pm|mp|cup|cap|setminus)(?![a-zA-Z])|[≤≥≠≈±∪∈]"
 )
@@ -129,12 +132,14 @@ def shape_of(text: str) -> Shape | None:
         bare.replace("\\left", "").replace("\\right", "").strip("()[] ") if "\\begin" in bare else bare
     )
     if matrix is not None:
-        return _matrix(matrix["rows"])
+        return _matrix(matrix)
     if "\\begin" in bare:
         return None
     if ";" in bare and "=" in bare:
         return None  # p=5,q=2;p=7,q=2
     bare = _AND.sub(",", re.sub(r"\\(?:left|right)(?![a-zA-Z])\.?", "", bare))
+    bare = _THIN_SPACE.sub(" ", bare)
+    bare = _LABEL.sub("", _ANGLE.sub(lambda sign: "(" if sign[0] == "\\langle" else ")", bare))
     bare = bare.replace("\\lbrace", "\\{").replace("\\rbrace", "\\}").replace("∪", "\\cup ").replace("±", "\\pm ")
     bare = _MANY_COMMAS.sub(",", bare).strip().strip(",")
     if not bare:
@@ -143,16 +148,19 @@ def shape_of(text: str) -> Shape | None:
     if pieces is None:
         return None
     if len(pieces) > 1:
-        return Shape("union", tuple(pieces))
+        return Shape("union", tuple(pieces)) if len(pieces) <= MAX_ITEMS else None
     return _listed(bare, text)
 
 
-def _matrix(rows: str) -> Shape | None:
+def _matrix(found: re.Match[str]) -> Shape | None:
+    """A matrix, or a determinant, whose number of rows has a stroke in front."""
+    rows = found["rows"]
     lines = [line.replace("\\hline", "") for line in re.split(r"\\\\(?:\[[^\]]*\])?", rows)]
     cells = [[cell.strip() for cell in line.split("&")] for line in lines if line.strip()]
     if not cells or "\\begin" in rows or len({len(row) for row in cells}) != 1 or not all(all(row) for row in cells):
         return None
-    return Shape("matrix", tuple(cell for row in cells for cell in row), f"{len(cells)}")
+    kind = "|" if found[1][:1] in ("v", "V") else ""
+    return Shape("matrix", tuple(cell for row in cells for cell in row), f"{kind}{len(cells)}")
 
 
 def _listed(bare: str, text: str) -> Shape | None:
@@ -250,6 +258,10 @@ def _same_shape(left: Shape, right: Shape, depth: int) -> bool | None:
                 return True if parts and _same_collection(tuple(parts), other.items, depth) else None
     if kinds <= {"value", "list"}:
         return _same_collection(left.items, right.items, depth)
+    if kinds == {"list", "bracket"} and (named := _same_named(left, right, depth)) is not None:
+        return named
+    if kinds == {"matrix", "bracket"}:
+        return _same_vector(left, right, depth)
     if left.kind != right.kind:
         return _unlike(left, right)
     if left.kind == "union":
@@ -259,6 +271,33 @@ def _same_shape(left: Shape, right: Shape, depth: int) -> bool | None:
     if len(left.items) != len(right.items):
         return False
     return _all_same(left.items, right.items, depth)
+
+
+def _same_named(left: Shape, right: Shape, depth: int) -> bool | None:
+    """`x=1, y=2` against `(1, 2)`: in order where the names are in order; None where they are not, or are none."""
+    listed, other = (left, right) if left.kind == "list" else (right, left)
+    found = [_ASSIGNED.match(normal_form(item)) for item in listed.items]
+    names = [one["name"] for one in found if one is not None]
+    if len(names) != len(found) or other.brackets != "()":
+        return None
+    if len(set(names)) == 1 < len(names):
+        return False  # values of one name are no point
+    if names != sorted(set(names)):
+        return None
+    if len(names) != len(other.items):
+        return False
+    return _all_same(tuple(map(_value_part, listed.items)), other.items, depth)
+
+
+def _same_vector(left: Shape, right: Shape, depth: int) -> bool | None:
+    """A matrix of one row or one column against a tuple."""
+    matrix, other = (left, right) if left.kind == "matrix" else (right, left)
+    count = len(matrix.items)
+    if matrix.brackets not in ("1", str(count)) or not (
+        other.brackets == "()" or (other.brackets == "[]" and count > 2)
+    ):
+        return None
+    return _all_same(left.items, right.items, depth) if len(other.items) == count else False
 
 
 def _interval(shape: Shape) -> bool:

@@ -23,6 +23,9 @@ _BRACED_COMMA = re.compile(r"\s*\{\s*,\s*\}\s*")
 _NEGATIVE_SPACE = re.compile(r",\\!\s*")
 _BRACKETS = re.compile(r"[(\[]|\\\{")
 _ONE_BRACED = re.compile(r"([_^])\{(\w)\}")
+_NATURAL = re.compile(r"\\log_(?:\{e\}|e)(?![a-zA-Z])")
+_BRACKETED_NUMERAL = re.compile(r"^\(([0-9A-Fa-f]+)\)(?=_)")
+_BARE_POWER = re.compile(r"\^(?:\(([+-]?\d+)\)|(-\d+))")
 _PI = re.compile(r"(?<![a-zA-Z\\])pi(?![a-zA-Z])")
 _POWER_SIGNS = re.compile(r"[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -38,6 +41,7 @@ _SYNONYMS = {
     "\\rbrace": "\\}",
     "\\lbrack": "[",
     "\\rbrack": "]",
+    "\\colon": ":",
     "**": "^",
     "<=": "\\le",
     ">=": "\\ge",
@@ -57,7 +61,9 @@ _SYNONYMS = {
     "∈": "\\in",
     "±": "\\pm",
 }
-_SYNONYM = re.compile(r"\\(?:[lgn]eq(?:slant)?|[lg]t|[lr]brace|[lr]brack)(?![a-zA-Z])|\*\*|[<>!]=|[≤≥≠−–×·÷π∞√∪∈±]")
+_SYNONYM = re.compile(
+    r"\\(?:[lgn]eq(?:slant)?|[lg]t|[lr]brace|[lr]brack|colon)(?![a-zA-Z])|\*\*|[<>!]=|[≤≥≠−–×·÷π∞√∪∈±]"
+)
 # Full-width forms of ASCII, as Chinese and Japanese texts have them, and their punctuation.
 _WIDE: dict[int, str | int] = {**{0xFF01 + n: 0x21 + n for n in range(94)}, 0x3000: " ", 0x3001: ",", 0x3002: "."}
 _DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
@@ -67,11 +73,15 @@ _ONCE_ESCAPED = re.compile(r"(?<!\\)\\[a-zA-Z]")
 
 def plain(text: str) -> str:
     r"""The text in half-width characters, and with `\\frac` that was escaped twice escaped once."""
-    if not text.isascii():
-        text = text.translate(_WIDE)
+    text = half_width(text)
     if "\\\\" in text and not _ONCE_ESCAPED.search(text):
         text = _TWICE_ESCAPED.sub(r"\\", text)
     return text
+
+
+def half_width(text: str) -> str:
+    """The text with ASCII for its full-width forms."""
+    return text if text.isascii() else text.translate(_WIDE)
 
 
 def unwrap(text: str) -> str:
@@ -106,7 +116,10 @@ def normal_form(text: str) -> str:
     form = _SPACES.sub("", _BETWEEN_DIGITS.sub(APART, form))
     form = form.replace("\\$", "").replace("\\%", "%")
     form = _POWER_SIGNS.sub(lambda match: "^{" + match[0].translate(_PLAIN_DIGITS) + "}", form)
+    if "^" in form:
+        form = _BARE_POWER.sub(r"^{\1\2}", form)
     form = _PI.sub(r"\\pi", _SYNONYM.sub(lambda match: _SYNONYMS[match[0]], form))
+    form = _BRACKETED_NUMERAL.sub(r"\1", _NATURAL.sub(r"\\ln", form)) if "_" in form else form
     form = _SHORT_FRACTION.sub(_braced_fraction, form)
     return _SHORT_ROOT.sub(r"\\sqrt{\1}", _ONE_BRACED.sub(r"\1\2", form))
 

@@ -6,6 +6,7 @@ What this cannot tell apart with certainty it does not decide: the answer is the
 
 import decimal
 import hashlib
+import math
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -18,6 +19,7 @@ _SAME = Decimal("1e-40")  # relative difference of equal values: ten digits are 
 _APART = Decimal("1e-25")  # relative difference of values that surely differ
 _MAX_BITS = 4096  # of numerator or denominator
 _MAX_EXPONENT = 256
+_HUGE_DIGITS = 1e6
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
 _CONTEXT = decimal.Context(prec=_DIGITS, traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow])
 Value = Fraction | Decimal
@@ -60,6 +62,35 @@ def constant_value(form: str) -> Value | None:
         return _value(tree, 0)
     except (_Undefined, ArithmeticError):
         return None
+
+
+def is_huge(form: str) -> bool:
+    """Whether a text in normal form is a number of more than a million digits, which nothing computes in time."""
+    tree = _tree(form)
+    if tree is None or _names(tree):
+        return False
+    try:
+        return _digits(tree) > _HUGE_DIGITS
+    except OverflowError:
+        return True
+
+
+def _digits(tree: Node) -> float:
+    """About the number of digits before the point."""
+    kind = tree[0]
+    if kind == "number":
+        return math.log10(max(1, abs(tree[1])))
+    if kind == "constant":
+        return 0.5
+    sizes = [_digits(part) for part in tree[1:]]
+    match kind:
+        case "power":
+            return sizes[0] * math.pow(10.0, sizes[1])
+        case "multiply":
+            return sum(sizes)
+        case "add" | "subtract":
+            return max(sizes) + 0.3
+    return sizes[0]
 
 
 def _compare(left: Value, right: Value) -> bool | None:

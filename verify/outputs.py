@@ -5,6 +5,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 RELATIVE_TOLERANCE = 1e-6  # of numbers written with a fraction; what contests ask of floating point
+_ROUNDED_EXPONENT = -5
+_HALF_A_PLACE = Decimal("5.000001e-6")
 _MAX_NUMBER_CHARS = 400
 
 
@@ -35,7 +37,16 @@ def _same_token(expected: str, actual: str) -> bool:
         return True
     if left == left.to_integral_value() and "." not in expected and "e" not in expected.lower():
         return False  # a whole number is meant exactly
-    return math.isclose(float(left), float(right), rel_tol=RELATIVE_TOLERANCE, abs_tol=RELATIVE_TOLERANCE)
+    return _close(float(left), float(right)) or _rounded(left, right) or _rounded(right, left)
+
+
+def _close(left: float, right: float) -> bool:
+    return math.isclose(left, right, rel_tol=RELATIVE_TOLERANCE, abs_tol=RELATIVE_TOLERANCE)
+
+
+def _rounded(short: Decimal, other: Decimal) -> bool:
+    """Whether a decimal of five places, as LeetCode prints them, is the other one rounded."""
+    return short.as_tuple().exponent == _ROUNDED_EXPONENT and abs(short - other) <= _HALF_A_PLACE
 
 
 def _decimal(token: str) -> Decimal | None:
@@ -58,9 +69,13 @@ def same_value(expected: Any, actual: Any) -> bool:
         if not (isinstance(expected, int | float) and isinstance(actual, int | float)):
             return False
         try:
-            return expected == actual or math.isclose(
-                expected, actual, rel_tol=RELATIVE_TOLERANCE, abs_tol=RELATIVE_TOLERANCE
-            )
+            if expected == actual or _close(expected, actual):
+                return True
+            numbers = float(expected), float(actual)
         except OverflowError:
             return False
+        if not all(map(math.isfinite, numbers)):
+            return False
+        left, right = (Decimal(repr(number)) for number in numbers)
+        return _rounded(left, right) or _rounded(right, left)
     return bool(expected == actual) and isinstance(expected, str) == isinstance(actual, str)

@@ -12,6 +12,7 @@ from reasonmill.verify.math_number import Number, parse_number
 from reasonmill.verify.math_shape import shape_of
 from reasonmill.verify.math_text import normal_form, plain, unwrap
 from reasonmill.verify.math_values import constant_value
+from reasonmill.verify.quantities import quantity
 from reasonmill.verify.units import conversion, known_unit, split_unit
 
 # A number, a gap, and nothing but names of units: `5 kg m/s^2`, `50 s^{-1}`. In mathematics it may be a product.
@@ -24,6 +25,7 @@ _WITH_UNIT = re.compile(
 )
 _FORMULA = re.compile(r"(?=.*[\d+-])(?:\(?[A-Z][a-z]?\d*(?:\)\d*)?)+(?:\^(?:\d?[+-]|[+-]\d)|\d?[+-])?")  # H2O, Fe^2+
 _FORMULA_MARKS = re.compile(r"\\(?:ce|text|mathrm|rm)(?![a-zA-Z])|[\s{}_$]")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-")
 _MAX_CHARS = 100  # of a number with a unit
 _LEAST_PROSE_WORDS = 5
 _WORDS = re.compile(r"(?<!\\)\b[a-zA-Z]{2,}\b|[\u4e00-\u9fff]{2,}")
@@ -38,7 +40,10 @@ def decide_science(gold: str, answer: str, *, tolerance: float, prompt: str = ""
     same = decide(gold, answer, prompt)
     if same:
         return True
-    formulas = [_FORMULA_MARKS.sub("", unwrap(plain(text))) for text in (gold[:_MAX_CHARS], answer[:_MAX_CHARS])]
+    formulas = [
+        _FORMULA_MARKS.sub("", unwrap(plain(text))).translate(_LOWERED)
+        for text in (gold[:_MAX_CHARS], answer[:_MAX_CHARS])
+    ]
     if all(map(_FORMULA.fullmatch, formulas)):
         return formulas[0] == formulas[1]
     near = _near(gold, answer, tolerance)
@@ -77,6 +82,9 @@ def _quantity(text: str) -> Number | None:
     bare = re.sub(r"^\s*\\?[a-zA-Z_{}\d]{1,12}\s*(?:=|\\approx|≈)\s*", "", unwrap(plain(text)))
     bare = re.sub(r"^(?:\\approx|\\sim|≈|~|about |approximately )\s*", "", bare)
     number = parse_number(bare)
+    measured = quantity(text)
+    if measured is not None and (number is None or number.unit != measured.unit):
+        return measured
     if number is not None:
         return number
     written = _WITH_UNIT.fullmatch(bare) if len(bare) <= _MAX_CHARS else None

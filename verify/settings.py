@@ -159,7 +159,7 @@ class VerifySettings:
     """How answers are verified (arXiv 2505.14464 section 2.2, arXiv 2504.17565 section 2.4.1)."""
 
     math_workers: int = 0  # processes that run sympy; 0: one per two cores, it sees a fifth of the answers
-    math_limit_s: float = 5.0  # of one comparison, as Math-Verify's own default; such an answer fails
+    math_limit_s: float = 5.0  # of one comparison, as Math-Verify's own default; what fails is in verify/math_pool.py
     math_memory_mib: int = 640  # address space of a worker; sympy takes 65, nested logarithms grow without bound
     math_recycle_after: int = 5000  # comparisons after which a worker is replaced: sympy's caches never shrink
     math_recycle_mib: int = 400  # resident memory after a comparison over which a worker is replaced

@@ -4,10 +4,10 @@ part where it is one short line. What is left is running text, whose last expres
 
 import re
 
-from reasonmill.verify.math_text import plain
+from reasonmill.verify.math_text import half_width
 
 _STATED = re.compile(
-    r".*(?:\b(?:answer|result|solution)\b[\s*]*(?:\b(?:is|are|equals)\b|[:=]|(?=\$|\\\(|\\\[))[\s*:]*"
+    r".*(?:\b(?:answer|result|solution|root)s?\b[\s*]*(?:\b(?:is|are|equals)\b|[:=]|(?=\$|\\\(|\\\[))[\s*:]*"
     r"|^\s*####\s*|(?:答案|结果)(?:应该|应)?[是为:：]+\s*|故选\s*[:：]?\s*|选择?\s*(?=[A-J]\b))(?P<value>.+)",
     re.IGNORECASE,
 )
@@ -16,7 +16,16 @@ _MATH_SPAN = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]")
 _DISPLAY = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]", re.DOTALL)
 _ENDS_IN_VALUE = re.compile(r".*\b(?:is|are|equals|be|=)\s+(?P<value>\S+)", re.IGNORECASE)
 _NEXT_SENTENCE = re.compile(r"(?<=[^A-Z])\.\s+[A-Z].*")
-_BOILERPLATE = re.compile(r"<\|?[\w/]+\|?>(?:user|assistant)?|I hope (?:it|this) is correct\.?|\s*[∎■□]\s*$")
+_HEADING = re.compile(
+    r"[#*\s]*(?:(?:so|thus|hence|therefore|the|my|and),?\s+)*(?:final\s+|correct\s+)*(?:answer|result|solution)s?"
+    r"(?:\s+(?:is|are))?[\s*:：]*|[#*\s]*(?:最终)?答案[是为]?[\s*:：]*",
+    re.IGNORECASE,
+)
+_BOILERPLATE = re.compile(
+    r"<\|?[\w/]+\|?>(?:user|assistant)?|I hope (?:it|this) is correct\.?|[∎■□]\s*$"
+    r"|^[ \t*]*(?:I )?(?:hope (?:this|that|it) helps|let me know if|feel free to)\b.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 SHORT_ANSWER_CHARS = 100
 CONTEXT_CHARS = 600
 
@@ -29,9 +38,10 @@ def short_answer(text: str) -> str | None:
     stated = _STATED.fullmatch(lines[-1][-2 * SHORT_ANSWER_CHARS :])
     if stated is not None:
         return _innermost(_NEXT_SENTENCE.sub("", stated["value"]))
-    if len(lines) > 1 or len(lines[0]) > SHORT_ANSWER_CHARS:
+    alone = len(lines) == 1 or _HEADING.fullmatch(lines[-2]) is not None
+    if not alone or len(lines[-1]) > SHORT_ANSWER_CHARS:
         return None
-    line = _bare(lines[0]) or ""
+    line = _bare(lines[-1]) or ""
     spans = _MATH_SPAN.findall(line)
     if len(spans) == 1:
         return _bare("".join(spans[0]))
@@ -58,7 +68,7 @@ def last_words(text: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    tail = plain(_BOILERPLATE.sub(" ", text[-20 * CONTEXT_CHARS :]))
+    tail = half_width(_BOILERPLATE.sub(" ", text[-20 * CONTEXT_CHARS :]))
     tail = _DISPLAY.sub(lambda match: " ".join(match[0].split()), tail)
     return [line.strip() for line in re.split(r"[\r\n]+", tail) if line.strip()]
 

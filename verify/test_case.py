@@ -2,11 +2,12 @@
 suite, and a suite without tests is never passed.
 """
 
+import ast
 import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from reasonmill.verify.code_suite import defines_check, fault, tests_nothing
+from reasonmill.verify.code_suite import defines_check, fault, missing_module, tests_nothing
 
 Call = Literal["assert", "std", "functional"]
 
@@ -31,10 +32,12 @@ class TestSuite:
     expected: tuple[Any, ...]
     definitions: tuple[str, ...] = ()  # what the assertions share; no tests themselves
     checker: str | None = None  # Python source that judges an output where several are right
+    also: tuple[tuple[Any, ...], ...] = ()  # functional: what else is right, by case, where a text has two readings
+    one_list: bool = False  # functional: a list of arguments may be the only argument, if the function takes one
 
     def first(self, number: int) -> "TestSuite":
         """The first `number` tests."""
-        return replace(self, cases=self.cases[:number], expected=self.expected[:number])
+        return replace(self, cases=self.cases[:number], expected=self.expected[:number], also=self.also[:number])
 
 
 def parse_test_case(test_case: dict[str, Any] | str) -> TestSuite:
@@ -66,16 +69,29 @@ def parse_test_case(test_case: dict[str, Any] | str) -> TestSuite:
         case "functional":
             if fn_name is None:
                 raise BadTestCase("functional tests without fn_name")
-            inputs, outputs, checker = _inputs_and_outputs(test_case)
-            return TestSuite(
-                call="functional",
-                fn_name=fn_name,
-                cases=tuple(_arguments(value) for value in inputs),
-                expected=tuple(_json_value(value) for value in outputs),
-                checker=checker,
-            )
+            return _functional(test_case, fn_name)
         case other:
             raise BadTestCase(f"unknown call_type {other!r}")
+
+
+def _functional(test_case: dict[str, Any], fn_name: str) -> TestSuite:
+    """Without a call type the outputs may be APPS's, each in a list of its own."""
+    inputs, outputs, checker = _inputs_and_outputs(test_case)
+    as_values = not any(isinstance(value, str) for value in inputs)
+    readings = [_readings(value, as_values=as_values) for value in outputs]
+    if any(map(_holds_nan, (first for first, *_ in readings))):
+        raise BadTestCase("an output is not a number, which equals nothing")
+    if test_case.get("call_type") is None and all(isinstance(one[0], list) and len(one[0]) == 1 for one in readings):
+        readings = [[*one, one[0][0]] for one in readings]
+    return TestSuite(
+        call="functional",
+        fn_name=fn_name,
+        cases=tuple(_arguments(value) for value in inputs),
+        expected=tuple(first for first, *_ in readings),
+        also=tuple(tuple(others) for _, *others in readings),
+        checker=checker,
+        one_list=all(isinstance(value, str) and value.lstrip().startswith("[") for value in inputs),
+    )
 
 
 def _call_type(test_case: dict[str, Any]) -> Any:
@@ -105,7 +121,7 @@ def _assertions(sources: list[Any], fn_name: str | None) -> TestSuite:
     for number, source in enumerate(sources):
         if not isinstance(source, str):
             raise BadTestCase(f"assert_case {number} is no text")
-    if (reason := fault(tuple(sources))) is not None:
+    if (reason := fault(tuple(sources)) or missing_module(tuple(sources))) is not None:
         raise BadTestCase(reason)
     definitions = tuple(source for source in sources if tests_nothing(source))
     cases = tuple(source for source in sources if not tests_nothing(source))
@@ -147,6 +163,8 @@ def _arguments(value: Any) -> list[Any]:
     """Arguments of one call: a list of them, or text with its JSON, or text with one JSON value a line."""
     if isinstance(value, list):
         return value
+    if value is None or isinstance(value, int | float):
+        return [value]
     if not isinstance(value, str):
         raise BadTestCase(f"the arguments {value!r} are no list")
     try:
@@ -161,13 +179,25 @@ def _arguments(value: Any) -> list[Any]:
     return whole if isinstance(whole, list) else [whole]
 
 
-def _json_value(value: Any) -> Any:
-    """An expected value; text that is JSON itself counts as what it says."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except RecursionError as error:
-            raise BadTestCase(f"an output is nested too deep: {error}") from None
-        except ValueError:
-            return value
-    return value
+def _readings(value: Any, *, as_values: bool) -> list[Any]:
+    """What an expected value may mean. Text that is JSON counts as what it says; where the arguments are no texts it
+    may as well be a text, and one that is Python, such as `True`, may be its value.
+    """
+    if not isinstance(value, str):
+        return [value]
+    try:
+        return [json.loads(value), *([value] if as_values else [])]
+    except RecursionError as error:
+        raise BadTestCase(f"an output is nested too deep: {error}") from None
+    except ValueError:
+        pass
+    try:
+        return [value, json.loads(json.dumps(ast.literal_eval(value)))]
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return [value]
+
+
+def _holds_nan(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return any(map(_holds_nan, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and value != value

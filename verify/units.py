@@ -50,6 +50,8 @@ _BASE = {  # name: (factor, dimensions)
     "cal": ("4.184", "kg m2 s-2"), "M": ("1000", "mol m-3"), "bar": ("100000", "kg m-1 s-2"),
     "H": ("1", "kg m2 s-2 A-2"),
 }  # fmt: skip
+_SCALES = ("degC", "degF")  # of temperatures, which no factor converts
+_DEGREE = "0.017453292519943295769"  # radians
 _PREFIXES = {"": 0, "k": 3, "c": -2, "m": -3, "µ": -6, "μ": -6, "n": -9, "p": -12, "M": 6, "G": 9, "d": -1, "h": 2}
 _NAMED = {
     "min": ("60", "s"), "minute": ("60", "s"), "h": ("3600", "s"), "hr": ("3600", "s"), "hour": ("3600", "s"),
@@ -60,14 +62,17 @@ _NAMED = {
     "yd": ("0.9144", "m"),
     "mile": ("1609.344", "m"), "mi": ("1609.344", "m"), "gram": ("0.001", "kg"), "kilogram": ("1", "kg"),
     "pound": ("0.45359237", "kg"), "lb": ("0.45359237", "kg"), "tonne": ("1000", "kg"), "liter": ("0.001", "m3"),
-    "litre": ("0.001", "m3"), "milliliter": ("1e-6", "m3"), "newton": ("1", "kg m s-2"), "joule": ("1", "kg m2 s-2"),
+    "litre": ("0.001", "m3"), "milliliter": ("1e-6", "m3"), "coulomb": ("1", "A s"), "newton": ("1", "kg m s-2"),
+    "joule": ("1", "kg m2 s-2"),
     "watt": ("1", "kg m2 s-3"), "volt": ("1", "kg m2 s-3 A-1"), "ampere": ("1", "A"), "amp": ("1", "A"),
     "kelvin": ("1", "K"), "mole": ("1", "mol"), "pascal": ("1", "kg m-1 s-2"), "atm": ("101325", "kg m-1 s-2"),
-    "ohm": ("1", "kg m2 s-3 A-2"), "hertz": ("1", "s-1"), "mph": ("0.44704", "m s-1"), "angstrom": ("1e-10", "m"),
-    "degree": ("1", "deg"), "deg": ("1", "deg"), "radian": ("1", "rad"), "rad": ("1", "rad"), "dollar": ("1", "usd"),
+    "ohm": ("1", "kg m2 s-3 A-2"), "hertz": ("1", "s-1"), "mph": ("0.44704", "m s-1"), "kph": ("5/18", "m s-1"),
+    "angstrom": ("1e-10", "m"),
+    "degree": (_DEGREE, "rad"), "deg": (_DEGREE, "rad"), "radian": ("1", "rad"), "rad": ("1", "rad"),
+    "dollar": ("1", "usd"),
     "usd": ("1", "usd"), "cent": ("0.01", "usd"), "euro": ("1", "eur"), "yuan": ("1", "cny"), "元": ("1", "cny"),
     "米": ("1", "m"), "厘米": ("0.01", "m"), "千米": ("1000", "m"), "千克": ("1", "kg"), "克": ("0.001", "kg"),
-    "小时": ("3600", "s"), "分钟": ("60", "s"), "秒": ("1", "s"), "度": ("1", "deg"), "天": ("86400", "s"),
+    "小时": ("3600", "s"), "分钟": ("60", "s"), "秒": ("1", "s"), "度": (_DEGREE, "rad"), "天": ("86400", "s"),
 }  # fmt: skip
 _TOKEN = re.compile(r"(?P<name>[A-Za-zµμΩ\u4e00-\u9fff]+)(?:\^?\{?(?P<power>-?\d)\}?)?|(?P<over>/|\bper\b)")
 
@@ -145,9 +150,9 @@ def conversion(gold: str, answer: str) -> Fraction | None:
     """
     if not gold or not answer or gold == answer:
         return Fraction(1)
-    if gold.startswith("deg") and answer.startswith("deg") and gold in ("degC", "degF") and answer in ("degC", "degF"):
-        return None
     left, right = known_unit(gold), known_unit(answer)
+    if (gold in _SCALES and (right or answer in _SCALES)) or (answer in _SCALES and left):
+        return None
     if left is None or right is None:
         return Fraction(1)
     return right.factor / left.factor if left.dimensions == right.dimensions else None

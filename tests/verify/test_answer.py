@@ -22,6 +22,16 @@ from reasonmill.verify.stated import short_answer
         ("<think>a</think><answer>1</answer><think>b</think><answer>2</answer>", None, "2", True),
         ("<|begin_of_thought|>a<|end_of_thought|><|begin_of_solution|>b<|end_of_solution|>", "a", "b", True),
         ("", None, "", True),
+        ("<thinking>a</thinking>b", "a", "b", True),
+        ("<reasoning>a</reasoning>b", "a", "b", True),
+        ("[THINK]a[/THINK]b", "a", "b", True),
+        ("<thinking>a", "a", None, False),
+        (
+            "<think>a</think>print('</think>', '<think>', '<answer>')",
+            "a",
+            "print('</think>', '<think>', '<answer>')",
+            True,
+        ),
     ],
 )
 def test_a_response_is_split_at_the_end_of_its_reasoning(text, think, answer, finished):
@@ -124,6 +134,39 @@ def test_an_indented_block_loses_its_indentation():
 
 
 @pytest.mark.parametrize(
+    ("text", "language", "source"),
+    [
+        ("Here it is: ```python\nx = 1\n```", "python", "x = 1\n"),
+        ("- ```py\n  x = 1\n  ```", "python", "x = 1\n"),
+        ("```C++17\nint main() {}\n```", "cpp", "int main() {}\n"),
+        ("```python3.11\nx = 1\n```", "python", "x = 1\n"),
+        ("~~~pypy3\nx = 1\n~~~", "python", "x = 1\n"),
+        ("```python\nx = 1\n```\nExample:\n```\ny = 2\n```", "python", "x = 1\n"),
+        ("```python\nx = 1\n```\n```python\n# nothing\n```", "python", "x = 1\n"),
+        ("```cpp\n#define X\n```", "cpp", "#define X\n"),
+        ("def f():\n    return 1", "python", "def f():\n    return 1"),
+        ("#include <cstdio>\nint main() {}", "cpp", "#include <cstdio>\nint main() {}"),
+        ("n = int(input())\nprint(n)", "python", "n = int(input())\nprint(n)"),
+    ],
+)
+def test_a_program_is_found_in_the_shapes_that_models_write(text, language, source):
+    program = last_program(text)
+    assert (program.language, program.source) == (language, source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I would do:\n\ndef f():\n    return 1", "from here on x = 1", "", "```java\nclass A {}\n```", "The answer is 4"],
+)
+def test_prose_and_other_languages_are_no_program(text):
+    assert last_program(text) is None
+
+
+def test_a_long_line_with_fences_is_read_in_one_go():
+    assert last_program("a" * 200_000 + "```" + "`~" * 50_000) is None
+
+
+@pytest.mark.parametrize(
     ("text", "letter"),
     [
         ("B", "B"),
@@ -158,6 +201,11 @@ def test_a_choice_is_one_letter(text, letter):
         ("The volume is 120", "120"),
         (r"Therefore $x \geq 5$ is the solution", r"x \geq 5"),
         ("First this.\nThen that.", None),
+        ("First this.\nAnswer:\n\n4", "4"),
+        ("First this.\n# Answer\n$$\n4\n$$", "4"),
+        ("The correct answer is:\n\nB", "B"),
+        ("The answer is $4$.\n\nHope this helps!", "$4$"),
+        ("The solutions are 2 and 3.", "2 and 3"),
         ("", None),
         ("x" * 200, None),
     ],

@@ -84,6 +84,31 @@ def test_the_last_box_of_the_answer_counts():
     )
 
 
+@pytest.mark.parametrize(
+    ("response", "outcome"),
+    [
+        (r"\boxed4", "pass"),
+        (r"The answer is \boxed{4", "fail"),
+        (r"Hence $2 < x \le 5$.", "open"),
+        (r"<thinking>\boxed{4}</thinking>I do not know", "open"),
+        (r"\boxed{\approx 4}", "pass"),
+        (r"\boxed{= 4;}", "pass"),
+        (r"\boxed{4 (students)}", "pass"),
+        (r"\boxed{答案：4}", "pass"),
+        (r"\boxed{4.0000000\ldots}", "pass"),
+    ],
+)
+def test_what_stands_around_an_answer_is_no_part_of_it(response, outcome):
+    assert _outcome(response, "4") == outcome
+
+
+def test_a_function_in_pieces_is_its_rows_in_any_order():
+    gold = r"f(x)=\begin{cases}x&x>0\\-x&x\le0\end{cases}"
+    assert decide(gold, r"f(x)=\begin{cases} -x & \text{if } x \leq 0, \\ x & \text{if } 0 < x \end{cases}") is True
+    assert decide(gold, r"f(x)=\begin{cases} x & x \leq 0 \\ -x & x > 0 \end{cases}") is False
+    assert decide(gold, r"f(x)=\begin{cases} x & x > 0 \\ -x & x \leq 1 \end{cases}") is None
+
+
 def test_an_answer_of_two_values_needs_both():
     assert _outcome(r"\boxed{2} and \boxed{3}", "2, 3") == "pass"
     assert _outcome(r"\boxed{2} and \boxed{3}", "3") == "fail"

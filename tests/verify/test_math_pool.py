@@ -66,6 +66,18 @@ def test_a_gold_that_is_too_hard_is_no_fault_of_the_answer():
     assert verdict.outcome == "not_run"
 
 
+def test_a_comparison_that_takes_too_long_is_the_fault_of_a_huge_gold_or_else_of_the_answer():
+    huge = "2^{10^{10^{10}}}"
+
+    async def work(pool):
+        pairs = [(huge, "5"), (huge, "3^{10^{10^{10}}}"), ("x", TOWER)]
+        return await asyncio.gather(*(pool.compare(Comparison(gold=gold, answer=answer)) for gold, answer in pairs))
+
+    *huge_gold, huge_answer = _with_math_pool(work, VerifySettings(math_workers=2, math_limit_s=0.5))
+    assert {verdict.reason for verdict in huge_gold} <= {"unverifiable_gold", "machine_busy"}
+    assert huge_answer.reason in ("time_limit", "machine_busy")
+
+
 def test_the_pool_is_at_full_size_after_workers_died():
     async def work(pool):
         pairs = [Comparison(gold="x^2", answer=f"x \\cdot x + {n}") for n in range(4)]

@@ -25,6 +25,9 @@ from reasonmill.verify.outputs import same_text, same_value
         ("", "", True),
         ("", "x", False),
         ("a b", "a  b", True),
+        ("0.33333", "0.3333333333", True),
+        ("0.33333", "0.33334", False),
+        ("0.333", "0.3333333333", False),
     ],
 )
 def test_text_is_compared_by_lines_and_numbers_by_value(expected, actual, same):
@@ -47,6 +50,9 @@ def test_text_is_compared_by_lines_and_numbers_by_value(expected, actual, same):
         ({"a": [1.0]}, {"a": [1.0000000001]}, True),
         ({"a": 1}, {"a": 1, "b": 2}, False),
         (1.0, 10**400, False),
+        (0.33333, 1 / 3, True),
+        (0.3333, 1 / 3, False),
+        (0.33333, float("inf"), False),
     ],
 )
 def test_values_are_compared_as_json(expected, actual, same):

@@ -171,7 +171,7 @@ NAMED = {
 
 def test_only_constraints_that_the_registry_reads_are_taken_from_a_reply():
     fenced = f"<think>hm</think>Here:\n```json\n{json.dumps(NAMED)}\n```"
-    for reply in (json.dumps(NAMED), fenced):
+    for reply in (json.dumps(NAMED), fenced, f"Here you go: {json.dumps(NAMED)} I hope this helps."):
         assert [one.id for one in read_supplement(reply)] == ["punctuation:no_comma"]
     for reply in ("", "none", "[]", "{}", '{"instruction_id_list": 3, "kwargs": []}', "[" * 5000):
         assert read_supplement(reply) == ()

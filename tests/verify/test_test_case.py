@@ -35,9 +35,38 @@ def test_arguments_may_be_json_text():
     assert suite.expected == (3, "ab")
 
 
+def _functional(inputs, outputs, **others):
+    return parse_test_case({"call_type": "functional", "fn_name": "f", "inputs": inputs, "outputs": outputs, **others})
+
+
+def test_an_output_that_is_text_has_two_readings_where_the_arguments_are_values():
+    assert (_functional([[1]], ["3"]).expected, _functional([[1]], ["3"]).also) == ((3,), (("3",),))
+    assert _functional(["[1]"], ["3"]).also == ((),)
+    assert _functional(["[1]"], ["True"]).also == ((True,),)
+    assert _functional(["[1]"], ["(1, 2)"]).also == (([1, 2],),)
+    assert _functional([[1], [2]], [3, "4"]).first(1).also == ((),)
+
+
+def test_outputs_without_a_call_type_may_be_in_lists_of_their_own():
+    case = {"fn_name": "f", "inputs": [[1], [2]], "outputs": [[3], [4]]}
+    assert parse_test_case(case).also == ((3,), (4,))
+    assert parse_test_case({**case, "outputs": [[3], [4, 5]]}).also == ((), ())
+    assert parse_test_case({**case, "call_type": "functional"}).also == ((), ())
+
+
+def test_a_single_value_is_one_argument():
+    assert _functional([3, None], [4, 5]).cases == ([3], [None])
+    assert _functional(["[1, 2]", "[3]"], ["1", "1"]).one_list
+    assert not _functional([[1, 2]], [1]).one_list
+
+
 @pytest.mark.parametrize(
     "case",
     [
+        {"call_type": "functional", "fn_name": "f", "inputs": [[1]], "outputs": [float("nan")]},
+        '{"call_type": "functional", "fn_name": "f", "inputs": [[1]], "outputs": [[1, {"a": NaN}]]}',
+        {"call_type": "assert", "assert_case": ["import numpy as np\nassert np.sum(f()) == 1"]},
+        {"call_type": "assert", "assert_case": ["assert f()", "from pytest import raises"]},
         "{",
         "[]",
         "{}",

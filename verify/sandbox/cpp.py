@@ -5,7 +5,8 @@ from typing import Any
 
 from reasonmill.verify.settings import SandboxSettings
 
-_OPTIONS = ("-std=c++17", "-O2", "-pipe", "-w", "program.cpp", "-o", "program")
+STANDARDS = ("gnu++17", "gnu++20")  # what contests use first; a program that is none of it may use what is newer
+_OPTIONS = ("-O2", "-pipe", "-w", "program.cpp", "-o", "program")
 _COMPILER_PROCESSES = 16
 _BINARY_BYTES = 48 * 2**20
 _WALL_PER_CPU = 4.0
@@ -16,12 +17,12 @@ def compiler() -> str | None:
     return shutil.which("g++", path="/usr/local/bin:/usr/bin:/bin")
 
 
-def compile_job(source: str, settings: SandboxSettings) -> dict[str, Any]:
+def compile_job(source: str, settings: SandboxSettings, standard: str = STANDARDS[0]) -> dict[str, Any]:
     """Job that leaves the binary in the slot, for jobs of kind "execute" to run."""
     return {
         "kind": "compile",
         "source": source,
-        "command": [compiler(), *_OPTIONS],
+        "command": [compiler(), f"-std={standard}", *_OPTIONS],
         "limits": {
             "cpu_s": settings.compile_cpu_limit_s,
             "wall_s": settings.compile_cpu_limit_s * _WALL_PER_CPU,

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from reasonmill.verify.sandbox.inside import prelude, wire
+from reasonmill.verify.sandbox.inside import nodes, prelude, wire
 from reasonmill.verify.sandbox.inside.assertions import describe, silence
 from reasonmill.verify.sandbox.inside.peer import Peer, PeerGone
 from reasonmill.verify.sandbox.inside.remote import OPERATIONS, StandIns
@@ -75,7 +75,14 @@ class _Solution:
         silence()
         sys.argv = ["solution.py"]
         self._names = prelude.module("solution", with_names=True).__dict__
+        self.linked = "ListNode" in source or "TreeNode" in source
+        if self.linked:
+            self._names.update(ListNode=nodes.ListNode, TreeNode=nodes.TreeNode)
         exec(compile(source, "solution.py", "exec"), self._names)
+
+    def kind(self, name: str) -> Any:
+        """The class of nodes of this name that the solution works with."""
+        return self._names[name]
 
     def function(self, name: str) -> Callable[..., Any] | None:
         """The named function, or the method of a fresh `Solution`; None where there is neither."""
@@ -117,11 +124,30 @@ def run_calls(job: dict[str, Any], events_fd: int) -> int:
             assert function is not None, "looked up before"
             positional = [wire.decode(one, _no_reference) for one in arguments]
             named = {name: wire.decode(one, _no_reference) for name, one in keywords.items()}
-            line = to_json({"case": number, "value": tell(function(*positional, **named))})
+            if job.get("one_list") and not _takes(function, positional) and _takes(function, [positional]):
+                positional = [positional]
+            if solution.linked and not job["exact"]:
+                positional = nodes.linked(function, positional, solution.kind)
+            value = function(*positional, **named)
+            if type(value).__name__ == "coroutine":
+                value = _run_coroutine(value)
+            if solution.linked and not job["exact"]:
+                value = nodes.unlinked(function, value)
+            line = to_json({"case": number, "value": tell(value)})
         except BaseException as error:  # noqa: BLE001
             line = to_json({"case": number, "error": describe(error)})
         write(events_fd, line.encode("ascii") + b"\n")
     return 0
+
+
+def _takes(function: Callable[..., Any], arguments: list[Any]) -> bool:
+    import inspect  # loaded before, by dataclasses
+
+    try:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _no_reference(kind: str, content: Any) -> Any:
@@ -175,4 +201,6 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
     if isinstance(value, (list, tuple)) or hasattr(value, "__iter__"):
         return [plain(item) for item in value]
+    if type(value).__module__ in ("decimal", "fractions"):
+        return float(value)
     return repr(value)
