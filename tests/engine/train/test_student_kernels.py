@@ -23,7 +23,7 @@ SHAPE = ModelShape(
 
 
 class OneRow:
-    def row(self, index):
+    def rows(self, indices):
         from types import SimpleNamespace
 
         import numpy as np
