@@ -115,8 +115,8 @@ def holds_pairs(folder: str | Path) -> bool:
 
 
 class PairReader(PackedReader):
-    """A packed set of pairs (`holds_pairs`). `row`, `rows` and `lengths_of` give two documents for each pair, the chosen
-    one first.
+    """A packed set of pairs (`holds_pairs`). `row`, `rows` and `lengths_of` give two documents for each pair, the
+    chosen one first.
     """
 
     def rows(self, indices: Sequence[int]) -> PackedRow:

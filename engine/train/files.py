@@ -13,7 +13,7 @@ from reasonmill.engine.train.outlook import outlook
 from reasonmill.engine.train.packed_set import check_tokenizer, seal_of
 from reasonmill.engine.train.preference_settings import check_rows
 from reasonmill.engine.train.settings import TrainSettings
-from reasonmill.engine.train.status import read_status, trained_set
+from reasonmill.engine.train.status import read_status, student_fault, trained_set
 from reasonmill.engine.train.step_log import newest_record
 from reasonmill.engine.train.watch import wait_watched
 from reasonmill.packing.reader import PackedReader
@@ -97,15 +97,21 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
 
 
 def _is_done(config: TrainConfig, path: Path, reader: PackedReader) -> bool:
-    """Whether the very same training has ended before, on what the packed folder holds now."""
+    """Whether the very same training has ended before, on what the packed folder holds now, with a student that is
+    still whole.
+    """
     status = read_status(Path(config.output_dir))
-    return (
+    done = (
         status is not None
         and status[0] == "finished"
         and (Path(config.student_dir) / "config.json").exists()
         and TrainConfig.read(path) == config
         and trained_set(Path(config.output_dir)) in (None, seal_of(reader))
     )
+    fault = student_fault(Path(config.output_dir), Path(config.student_dir)) if done else None
+    if fault is not None:
+        print(f"{fault}; the student is written again from the newest checkpoint", file=sys.stderr, flush=True)
+    return done and fault is None
 
 
 async def _show_progress(metrics: Path) -> None:
