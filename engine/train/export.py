@@ -102,7 +102,8 @@ def _check_weights(path: Path, weights: dict[str, Tensor]) -> None:
 
 
 def _same_bytes(one: Tensor, other: Tensor) -> bool:
-    return torch.equal(*(tensor.cpu().reshape(-1).view(torch.uint8) for tensor in (one, other)))  # NaNs too
+    left, right = (tensor.cpu().reshape(-1).view(torch.uint8) for tensor in (one, other))  # NaNs too
+    return bool(torch.equal(left, right))
 
 
 def dtype_of(bf16: bool) -> torch.dtype:

@@ -8,6 +8,7 @@ from pathlib import Path
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
+from reasonmill.engine.train.forecast import extent_of
 from reasonmill.engine.train.launcher import EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED, TrainerProcess
 from reasonmill.engine.train.outlook import outlook
 from reasonmill.engine.train.packed_set import check_tokenizer, seal_of
@@ -23,19 +24,26 @@ _PROGRESS_S = 10.0
 
 
 def foretell(
-    packed: str | None, settings: TrainSettings, pack: PackSettings, *, num_tokens: int | None = None
+    packed: str | None,
+    settings: TrainSettings,
+    pack: PackSettings,
+    *,
+    num_tokens: int | None = None,
+    num_samples: int | None = None,
 ) -> list[str]:
     """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set, or one of
-    another tokenizer.
+    another tokenizer, and for numbers that rows cannot be told from.
     """
-    if packed is not None and num_tokens is not None:
-        raise ValueError(f"--tokens {num_tokens}: the packed set {packed!r} has its own number")
+    for name, number in (("--tokens", num_tokens), ("--samples", num_samples)):
+        if packed is not None and number is not None:
+            raise ValueError(f"{name} {number}: the packed set {packed!r} has its own number")
     reader = None if packed is None else PackedReader(packed)
     if reader is not None and not reader.max_length:
         raise ValueError(f"--packed {packed!r} holds no packed set")
     if reader is not None and pack.tokenizer:
         check_tokenizer(reader, pack.tokenizer)
-    return outlook(settings, tokenizer=pack.tokenizer, max_length=pack.max_length, packed=reader, num_tokens=num_tokens)
+    extent = extent_of(reader, settings, pack, num_tokens=num_tokens, num_samples=num_samples)
+    return outlook(settings, extent, tokenizer=pack.tokenizer, packed=reader)
 
 
 async def train_files(packed: str, output_dir: str, settings: TrainSettings, pack: PackSettings) -> Path:

@@ -21,7 +21,7 @@ from reasonmill.engine.train.digest import Content
 from reasonmill.engine.train.dimensions import dimensions_of
 from reasonmill.engine.train.export import dtype_of, write_model_folder
 from reasonmill.engine.train.forecast import course_of as steps_course
-from reasonmill.engine.train.forecast import difference
+from reasonmill.engine.train.forecast import difference, extent_of
 from reasonmill.engine.train.layer_kernels import apply_layer_kernels
 from reasonmill.engine.train.loop import Outcome, Ranks, Student, course_of, train
 from reasonmill.engine.train.loss import StudentLoss
@@ -42,6 +42,7 @@ from reasonmill.packing.balance import RowCost
 from reasonmill.packing.chat import ChatEncoder
 from reasonmill.packing.reader import PackedReader
 from reasonmill.packing.sampler import RowOrder
+from reasonmill.packing.settings import PackSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,8 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
     engine, resumed = _engine(module, checkpoints, ranks, settings, reader)
     objective = objective_of(module, engine, reader, config, ranks, first_step=resumed.step, say=_say)
     if ranks.rank == 0 and reader.max_length:
-        for line in outlook(settings, tokenizer=config.tokenizer, max_length=reader.max_length, packed=reader):
+        extent = extent_of(reader, settings, PackSettings())
+        for line in outlook(settings, extent, tokenizer=config.tokenizer, packed=reader):
             _say(line)
     student = _student(engine, reader, objective, settings, model, ranks)
     stream = _stream(student, settings, ranks, resumed, stop_requested)
