@@ -74,6 +74,12 @@ class PackedReader:
         return int(self._files.visible.get("max_length", 0))
 
     @property
+    def longest_document(self) -> int:
+        """Tokens of the longest document published; 0 before the first."""
+        self._files.check_stored()
+        return int(self._files.maps["documents.bin"]["length"].max(initial=0))
+
+    @property
     def finished(self) -> bool:
         """Whether no more rows will come."""
         return bool(self._files.visible.get("finished", False))

@@ -10,6 +10,7 @@ from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
 from reasonmill.engine.train.forecast import extent_of
 from reasonmill.engine.train.launcher import EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED, TrainerProcess
+from reasonmill.engine.train.model_files import check_model_files
 from reasonmill.engine.train.outlook import outlook
 from reasonmill.engine.train.packed_set import check_tokenizer, seal_of
 from reasonmill.engine.train.preference_settings import check_rows
@@ -19,6 +20,7 @@ from reasonmill.engine.train.step_log import newest_record
 from reasonmill.engine.train.watch import wait_watched
 from reasonmill.packing.reader import PackedReader
 from reasonmill.packing.settings import PackSettings
+from reasonmill.packing.tokenizer import load_tokenizer, vocab_size
 
 _PROGRESS_S = 10.0
 
@@ -42,6 +44,9 @@ def foretell(
         raise ValueError(f"--packed {packed!r} holds no packed set")
     if reader is not None and pack.tokenizer:
         check_tokenizer(reader, pack.tokenizer)
+        if isinstance(settings.model, str):
+            columns = vocab_size(load_tokenizer(Path(pack.tokenizer)))
+            check_model_files(Path(settings.model), vocab_size=columns)
     extent = extent_of(reader, settings, pack, num_tokens=num_tokens, num_samples=num_samples)
     return outlook(settings, extent, tokenizer=pack.tokenizer, packed=reader)
 

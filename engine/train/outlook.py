@@ -8,6 +8,7 @@ from pathlib import Path
 from reasonmill.engine.train.dimensions import dimensions_of
 from reasonmill.engine.train.forecast import Extent, forecast
 from reasonmill.engine.train.memory import GIB, verdict
+from reasonmill.engine.train.model_files import longest_positions
 from reasonmill.engine.train.settings import ModelShape, TrainSettings
 from reasonmill.packing.reader import PackedReader
 from reasonmill.packing.tokenizer import load_tokenizer, vocab_size
@@ -26,7 +27,19 @@ def outlook(
         lines += forecast(settings, extent).lines()
     elif settings.max_steps:
         lines.append(f"{settings.max_steps:,} steps of at most {settings.rows_per_step * extent.max_length:,} tokens")
-    return lines + _memory(settings, tokenizer, extent.max_length)
+    return lines + _positions(settings, packed) + _memory(settings, tokenizer, extent.max_length)
+
+
+def _positions(settings: TrainSettings, packed: PackedReader | None) -> list[str]:
+    """A warning where samples are longer than the student's positions go: rows may be, each sample begins at 0."""
+    model = settings.model
+    known = model.max_position_embeddings if isinstance(model, ModelShape) else None
+    if isinstance(model, str):
+        known = longest_positions(Path(model) / "config.json")
+    longest = 0 if packed is None else packed.longest_document
+    if known is None or longest <= known:
+        return []
+    return [f"warning: the longest sample has {longest:,} tokens, max_position_embeddings of the student is {known:,}"]
 
 
 def _memory(settings: TrainSettings, tokenizer: str, max_length: int) -> list[str]:
