@@ -191,6 +191,13 @@ def verdict(
         lines.append(f"memory of a node's host while each rank loads the whole student: {_gib(loading)} GiB")
     if available is None:
         return lines
+    whole = dimensions.num_parameters * (2 if settings.bf16 else 4) + _RUNTIME
+    if on_gpu and whole > available:  # deepspeed.initialize moves the module there before it partitions it
+        return [
+            *lines,
+            f"does not fit into {_gib(available)} GiB at the start: each GPU holds the whole student before it is"
+            f" shared out, {_gib(whole)} GiB",
+        ]
     if found.total <= available:
         return [*lines, f"fits into {_gib(available)} GiB"]
     lines.append(f"does not fit into {_gib(available)} GiB: {_gib(found.total - available)} GiB too many")

@@ -23,8 +23,13 @@ from reasonmill.engine.train.settings import TrainSettings
 
 
 def start_collectives(settings: TrainSettings) -> torch.device:
-    """Join the other ranks; returns this rank's device. Set by torchrun: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_*."""
+    """Join the other ranks; returns this rank's device. Set by torchrun: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_*.
+
+    Raises ValueError for an optimizer that cannot work there.
+    """
     on_gpu = torch.cuda.is_available()
+    if on_gpu and settings.optimizer == "deepspeed_cpu_adam" and settings.zero.offload_optimizer == "none":
+        raise ValueError("optimizer: 'deepspeed_cpu_adam' works on a CPU: on GPUs it needs zero.offload_optimizer: cpu")
     if not on_gpu:
         os.environ["DS_ACCELERATOR"] = "cpu"
         # DeepSpeed's CPU accelerator counts "devices" with a numactl process each time it is asked, else

@@ -9,6 +9,7 @@ import torch
 from reasonmill.engine.train import export
 from reasonmill.engine.train.checkpoint import MANIFEST, CheckpointFolder
 from reasonmill.engine.train.digest import HashedFile, content_of
+from reasonmill.engine.train.loop import _write
 from reasonmill.engine.train.status import student_fault, write_status
 
 
@@ -34,6 +35,16 @@ def test_a_disk_that_is_full_is_told_and_not_taken_for_an_end(tmp_path):
     with pytest.raises(OSError, match="No space left") as told, HashedFile("/dev/full") as file:
         file.write(b"x" * 100)
     assert told.value.errno == errno.ENOSPC
+
+
+def test_torch_tells_of_a_full_disk_in_a_way_that_the_loop_knows():
+    class Engine:
+        def save(self, folder):
+            with HashedFile("/dev/full") as file:
+                torch.save({"weights": torch.zeros(1000)}, file)
+
+    with pytest.raises(OSError, match=r"cannot be written, [\d,]+ MiB are free there: "):
+        _write(Engine(), Path("/dev"))
 
 
 def saved(folder: CheckpointFolder, step: int) -> None:

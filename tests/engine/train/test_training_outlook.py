@@ -245,7 +245,7 @@ def test_what_no_single_change_mends_several_do_and_they_are_told_together():
     (together,) = (line for line in lines if line.startswith("together: "))
     assert "gradient_checkpointing: true" in together
     assert re.search(r": [\d.]+ GiB, fits with [\d.]+ GiB to spare$", together)
-    hopeless = verdict(QWEN_32B, settings, max_length=2**22, available=GIB)
+    hopeless = verdict(QWEN_32B, settings, max_length=2**26, available=80 * GIB)
     assert hopeless[-1].startswith("all of them together do not fit")
 
 
@@ -253,3 +253,20 @@ def test_the_loss_is_foretold_with_the_kernel_s_own_chunks():
     from reasonmill.kernels import linear_cross_entropy as kernel
 
     assert (memory._LOGITS_CPU, memory._LOGITS_GPU) == (kernel.CPU_LOGITS_BYTES, kernel.GPU_LOGITS_BYTES)
+
+
+def test_a_student_that_no_gpu_holds_whole_is_told_not_to_start():
+    large = replace(QWEN_32B, num_hidden_layers=140)
+    settings = TrainSettings(num_ranks=256, gradient_checkpointing=True)
+    lines = verdict(large, settings, max_length=1024, available=80 * GIB)
+    assert "at the start: each GPU holds the whole student before it is shared out" in lines[-1]
+    with pytest.raises(ValueError, match=r"'deepspeed_cpu_adam' works on a CPU: on GPUs it needs zero\.offload"):
+        start_collectives_on_a_gpu(TrainSettings(optimizer="deepspeed_cpu_adam"))
+
+
+def start_collectives_on_a_gpu(settings):
+    from reasonmill.engine.train import zero
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zero.torch.cuda, "is_available", lambda: True)
+        zero.start_collectives(settings)
