@@ -94,7 +94,7 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
         status = await wait_watched(trainer, (log, root / "train" / "metrics.jsonl"), settings.stall_limit_s)
     finally:
         showing.cancel()
-    if received and status == EXIT_STOPPED:
+    if received and status in (EXIT_STOPPED, -signal.SIGTERM):  # the latter before it could hear: nothing is lost
         raise Stopped(received[0])
     if status is None:
         raise RunFailed(
