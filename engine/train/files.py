@@ -34,7 +34,7 @@ def foretell(
     num_samples: int | None = None,
 ) -> list[str]:
     """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set, or one of
-    another tokenizer, and for numbers that rows cannot be told from.
+    another tokenizer, for a model whose files are not whole, and for numbers that rows cannot be told from.
     """
     for name, number in (("--tokens", num_tokens), ("--samples", num_samples)):
         if packed is not None and number is not None:
@@ -44,7 +44,7 @@ def foretell(
         raise ValueError(f"--packed {packed!r} holds no packed set")
     if reader is not None and pack.tokenizer:
         check_tokenizer(reader, pack.tokenizer)
-        if isinstance(settings.model, str):
+        if isinstance(settings.model, str) and (Path(settings.model) / "config.json").is_file():
             columns = vocab_size(load_tokenizer(Path(pack.tokenizer)))
             check_model_files(Path(settings.model), vocab_size=columns)
     extent = extent_of(reader, settings, pack, num_tokens=num_tokens, num_samples=num_samples)

@@ -79,6 +79,9 @@ def test_one_bit_in_any_file_of_a_checkpoint_is_found_by_one_of_its_readers(tmp_
         assert found[1 - number] is None
         assert newest.damage() == found[number]
         flip(path)
+    (newest.folder / "state" / "rank-1.pt").unlink()
+    (newest.folder / "state" / "rank-1.pt").mkdir()
+    assert newest.damage().startswith("state/rank-1.pt cannot be read: ")
     assert folder.newest(before=2)[0].step == 1
     assert folder.newest(before=1)[0] is None
 
