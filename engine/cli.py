@@ -241,6 +241,9 @@ def _add_train(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument(
         "--tokens", type=int, metavar="N", help="with --dry-run and without --packed: foretell for so many tokens"
     )
+    command.add_argument(
+        "--samples", type=int, metavar="N", help="the same for so many samples, where pack.packing is false: a row each"
+    )
     command.set_defaults(work=verbs.train)
 
 

@@ -262,11 +262,13 @@ def train(options: argparse.Namespace, console: Console) -> int:
         raise ValueError(f"recipe {options.recipe!r} has no section train, or no section pack that names the tokenizer")
     if options.dry_run:
         _print_recipe(recipe)
-        for line in foretell(options.packed, recipe.train, recipe.pack, num_tokens=options.tokens):
+        extent = {"num_tokens": options.tokens, "num_samples": options.samples}
+        for line in foretell(options.packed, recipe.train, recipe.pack, **extent):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return DONE
-    if options.tokens is not None:
-        raise ValueError(f"--tokens {options.tokens} foretells, and goes with --dry-run alone")
+    for name in ("tokens", "samples"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} {getattr(options, name)} foretells, and goes with --dry-run alone")
     for name in ("packed", "output_dir"):
         if getattr(options, name) is None:
             raise ValueError(f"--{name.replace('_', '-')} is missing; only a dry run goes without")

@@ -29,6 +29,10 @@ class RowStore(Protocol):
     too short, or a file was cut; nothing is written then.
     """
 
+    def documents_of(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+        """Numbers of the rows' D documents in order, and where they begin and end among their tokens, [D + 1]."""
+        ...
+
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[np.uint32]) -> int:
         """Write the tokens."""
         ...
@@ -61,6 +65,12 @@ class ReferenceRowStore:
         self._files = files
         self._tokens, self._target_bits = tokens, target_bits
         self._documents, self._members, self._rows = documents, members, rows
+
+    def documents_of(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+        """As the protocol says."""
+        lengths = [len(tokens) for tokens, _ in self._found(indices, 2**31 - 1)]
+        numbers = [self._members_of(index) for index in indices.tolist()]
+        return np.concatenate([np.zeros(0, np.uint32), *numbers]), np.cumsum([0, *lengths], dtype=np.int32)
 
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[np.uint32]) -> int:
         """As the protocol says."""
@@ -101,9 +111,12 @@ class ReferenceRowStore:
                 raise ValueError(f"out is full before the end of row {index}")
         return found
 
-    def _documents_of(self, index: int) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.bool_]]]:
+    def _members_of(self, index: int) -> NDArray[np.uint32]:
         begin = int(self._rows[index - 1, 0]) if index else 0
-        for document in self._members[begin : int(self._rows[index, 0])].tolist():
+        return self._members[begin : int(self._rows[index, 0])]
+
+    def _documents_of(self, index: int) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.bool_]]]:
+        for document in self._members_of(index).tolist():
             known = document < len(self._documents)
             first, byte, last = self._documents[document].tolist() if known else (0, 0, 0)
             length = last & 0xFFFF_FFFF

@@ -6,7 +6,7 @@ targets, so the pair comes apart again behind the first run of targets; nothing 
 one of samples.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -115,16 +115,16 @@ def holds_pairs(folder: str | Path) -> bool:
 
 
 class PairReader(PackedReader):
-    """A packed set of pairs (`holds_pairs`). `row` and `lengths_of` give two documents for each pair, the chosen one
-    first.
+    """A packed set of pairs (`holds_pairs`). `row`, `rows` and `lengths_of` give two documents for each pair, the
+    chosen one first.
     """
 
-    def row(self, index: int) -> PackedRow:
-        """Row `index` of P pairs as 2 P documents; `documents` are the numbers of the pairs. Raises ValueError naming
-        a damaged file, or a document that is no pair.
+    def rows(self, indices: Sequence[int]) -> PackedRow:
+        """Rows of P pairs in all as 2 P documents; `documents` are the numbers of the pairs. Raises ValueError naming a
+        damaged file, or a document that is no pair.
         """
-        row = super().row(index)
-        lengths = self.lengths_of(index)
+        row = super().rows(indices)
+        lengths = np.concatenate([np.zeros(0, np.int64), *(self.lengths_of(index) for index in indices)])
         ends = np.concatenate(([0], np.cumsum(lengths)))
         return PackedRow(
             input_ids=row.input_ids,

@@ -74,6 +74,12 @@ class PackedReader:
         return int(self._files.visible.get("max_length", 0))
 
     @property
+    def longest_document(self) -> int:
+        """Tokens of the longest document published; 0 before the first."""
+        self._files.check_stored()
+        return int(self._files.maps["documents.bin"]["length"].max(initial=0))
+
+    @property
     def finished(self) -> bool:
         """Whether no more rows will come."""
         return bool(self._files.visible.get("finished", False))
@@ -119,17 +125,17 @@ class PackedReader:
 
         Raises ValueError naming a damaged file, or an `out` that is too short.
         """
-        if out is None or not self._files.all_checked:
-            self._files.check_stored()
+        files, rows = self._files, np.asarray(indices, np.int64)
+        if out is None or not files.all_checked:
+            files.check_stored()
             for index in indices:
-                self._files.check_documents(self._members(index))
-        rows = np.asarray(indices, np.int64)
+                files.check_documents(self._members(index))
         if out is None:
-            out = np.empty(int(self._files.maps["rows.bin"]["num_tokens"][rows].sum()), np.uint32)
+            out = np.empty(int(files.maps["rows.bin"]["num_tokens"][rows].sum()), np.uint32)
         try:
-            return out[: self._files.row_store.copy_rows(rows, out)]
+            return out[: files.row_store.copy_rows(rows, out)]
         except ValueError:
-            self._files.check_stored()  # names a file that was cut
+            files.check_stored()  # names a file that was cut
             raise
 
     def row(self, index: int) -> PackedRow:
@@ -138,14 +144,15 @@ class PackedReader:
 
     def rows(self, indices: Sequence[int]) -> PackedRow:
         """Rows end to end, as if they were one: T and D are those of all of them. Raises ValueError as `row`."""
-        self._files.check_stored()
-        members = [self._members(index) for index in indices]
-        documents = members[0] if len(members) == 1 else np.concatenate([np.zeros(0, np.uint32), *members])
-        self._files.check_documents(documents)
-        cu_seqlens = np.zeros(len(documents) + 1, np.int32)
-        np.cumsum(self._files.maps["documents.bin"]["length"][documents], out=cu_seqlens[1:])
-        input_ids, position_ids, labels = np.empty((3, int(cu_seqlens[-1])), np.int64)
-        self._files.row_store.label_rows(np.asarray(indices, np.int64), input_ids, position_ids, labels)
+        files, numbers = self._files, np.asarray(indices, np.int64)
+        try:
+            documents, cu_seqlens = files.row_store.documents_of(numbers)
+            files.check_documents(documents)
+            input_ids, position_ids, labels = np.empty((3, int(cu_seqlens[-1])), np.int64)
+            files.row_store.label_rows(numbers, input_ids, position_ids, labels)
+        except ValueError:
+            files.check_stored()  # names a file that was cut
+            raise
         return PackedRow(
             input_ids=input_ids,
             position_ids=position_ids,

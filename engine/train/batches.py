@@ -16,8 +16,8 @@ from reasonmill.packing.reader import PackedRow
 class Rows(Protocol):
     """What rows are read from; a PackedReader."""
 
-    def row(self, index: int) -> PackedRow:
-        """One row."""
+    def rows(self, indices: Sequence[int]) -> PackedRow:
+        """Rows end to end, as if they were one."""
         ...
 
 
@@ -47,8 +47,14 @@ def micro_batch(
 
     `by_sample`: the targets of a document weigh 1 together.
     """
-    parts = [reader.row(index) for index in rows]
-    if not parts:
+    return batch_of(reader.rows(rows), rows, device, by_sample=by_sample)
+
+
+def batch_of(
+    read: PackedRow, rows: Sequence[int], device: torch.device | str = "cpu", *, by_sample: bool = False
+) -> MicroBatch:
+    """As `micro_batch`, of `rows` that were read. On a CPU the tensors are the row's own memory."""
+    if not rows:
         none = torch.zeros((1, 1), dtype=torch.int64, device=device)
         return MicroBatch(
             rows=(),
@@ -58,26 +64,19 @@ def micro_batch(
             documents=documents_of(np.array([0, 1]), device),
             weights=none.float() if by_sample else None,
         )
-    lengths = np.concatenate([np.diff(part.cu_seqlens) for part in parts])
-    ends = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-    labels = np.concatenate([part.labels for part in parts])
     weights = None
     if by_sample:
-        counts = np.add.reduceat((labels != IGNORED).astype(np.int64), ends[:-1])
-        weights = torch.from_numpy(np.repeat(1.0 / counts, lengths).astype(np.float32))[None].to(device)
-    joined = [
-        torch.from_numpy(array)[None].to(device)
-        for array in (
-            np.concatenate([part.input_ids for part in parts]),
-            np.concatenate([part.position_ids for part in parts]),
-            labels,
-        )
-    ]
+        counts = np.add.reduceat((read.labels != IGNORED).astype(np.int64), read.cu_seqlens[:-1])
+        of_tokens = np.repeat(1.0 / counts, np.diff(read.cu_seqlens)).astype(np.float32)
+        weights = torch.from_numpy(of_tokens)[None].to(device)
+    input_ids, position_ids, labels = (
+        torch.from_numpy(array)[None].to(device) for array in (read.input_ids, read.position_ids, read.labels)
+    )
     return MicroBatch(
         rows=tuple(rows),
-        input_ids=joined[0],
-        position_ids=joined[1],
-        labels=joined[2],
-        documents=documents_of(ends, device),
+        input_ids=input_ids,
+        position_ids=position_ids,
+        labels=labels,
+        documents=documents_of(read.cu_seqlens, device),
         weights=weights,
     )

@@ -1,4 +1,4 @@
-"""Trained weights as a Hugging Face model folder, written aside and renamed: whole or not there."""
+"""Trained weights as a Hugging Face model folder, written aside, read again and renamed: whole or not there."""
 
 import os
 import shutil
@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 import torch
 from torch import Tensor
+
+from reasonmill.engine.train.digest import Content, content_of
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -23,10 +25,12 @@ _MAX_FILE_BYTES = 5 * 10**9  # of one file of weights, as transformers splits th
 
 def write_model_folder(
     folder: Path, *, model: Any, weights: dict[str, Tensor], tokenizer: Path, end_token_id: int
-) -> None:
-    """Write configuration, weights and the tokenizer's files. `model` gives the configuration, not the weights.
+) -> dict[str, Content]:
+    """Write configuration, weights and the tokenizer's files; returns what each file holds. `model` gives the
+    configuration, not the weights.
 
     Generation ends at `end_token_id`, which need not be the end that the tokenizer names (base models: end of text).
+    Raises OSError naming a file that does not hold the weights that were written to it.
     """
     aside = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
@@ -50,8 +54,10 @@ def write_model_folder(
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
+    contents = {path.name: content_of(path) for path in sorted(aside.iterdir())}
     shutil.rmtree(folder, ignore_errors=True)
     aside.rename(folder)
+    return contents
 
 
 def _save_weights(folder: Path, weights: dict[str, Tensor], *, mode: int) -> None:
@@ -74,10 +80,30 @@ def _save_weights(folder: Path, weights: dict[str, Tensor], *, mode: int) -> Non
     for name, part in zip(names, parts, strict=True):
         save_file(part, str(folder / name), metadata={"format": "pt"})
         (folder / name).chmod(mode)  # save_file makes it private
+        _check_weights(folder / name, part)
     if several:
         placed = {tensor: name for name, part in zip(names, parts, strict=True) for tensor in part}
         total = sum(tensor.nbytes for tensor in weights.values())
         _write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": placed})
+
+
+def _check_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    """Raise OSError where the file does not hold these weights, bit for bit."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            for name, tensor in weights.items():
+                found = file.get_tensor(name)
+                if found.dtype != tensor.dtype or found.shape != tensor.shape or not _same_bytes(found, tensor):
+                    raise OSError(f"{str(path)!r} does not hold what was written to it: {name} is another")
+    except SafetensorError as error:
+        raise OSError(f"{str(path)!r} does not hold what was written to it: {error}") from None
+
+
+def _same_bytes(one: Tensor, other: Tensor) -> bool:
+    left, right = (tensor.cpu().reshape(-1).view(torch.uint8) for tensor in (one, other))  # NaNs too
+    return bool(torch.equal(left, right))
 
 
 def dtype_of(bf16: bool) -> torch.dtype:

@@ -8,34 +8,47 @@ from pathlib import Path
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.train.cause import cause_in
 from reasonmill.engine.train.config import TrainConfig
+from reasonmill.engine.train.forecast import extent_of
 from reasonmill.engine.train.launcher import EXIT_FINISHED, EXIT_MISTAKE, EXIT_STOPPED, TrainerProcess
+from reasonmill.engine.train.model_files import check_model_files
 from reasonmill.engine.train.outlook import outlook
 from reasonmill.engine.train.packed_set import check_tokenizer, seal_of
 from reasonmill.engine.train.preference_settings import check_rows
 from reasonmill.engine.train.settings import TrainSettings
-from reasonmill.engine.train.status import read_status, trained_set
+from reasonmill.engine.train.status import read_status, student_fault, trained_set
 from reasonmill.engine.train.step_log import newest_record
 from reasonmill.engine.train.watch import wait_watched
 from reasonmill.packing.reader import PackedReader
 from reasonmill.packing.settings import PackSettings
+from reasonmill.packing.tokenizer import load_tokenizer, vocab_size
 
 _PROGRESS_S = 10.0
 
 
 def foretell(
-    packed: str | None, settings: TrainSettings, pack: PackSettings, *, num_tokens: int | None = None
+    packed: str | None,
+    settings: TrainSettings,
+    pack: PackSettings,
+    *,
+    num_tokens: int | None = None,
+    num_samples: int | None = None,
 ) -> list[str]:
     """Lines that say what a training will take. Raises ValueError for a folder that holds no packed set, or one of
-    another tokenizer.
+    another tokenizer, for a model whose files are not whole, and for numbers that rows cannot be told from.
     """
-    if packed is not None and num_tokens is not None:
-        raise ValueError(f"--tokens {num_tokens}: the packed set {packed!r} has its own number")
+    for name, number in (("--tokens", num_tokens), ("--samples", num_samples)):
+        if packed is not None and number is not None:
+            raise ValueError(f"{name} {number}: the packed set {packed!r} has its own number")
     reader = None if packed is None else PackedReader(packed)
     if reader is not None and not reader.max_length:
         raise ValueError(f"--packed {packed!r} holds no packed set")
     if reader is not None and pack.tokenizer:
         check_tokenizer(reader, pack.tokenizer)
-    return outlook(settings, tokenizer=pack.tokenizer, max_length=pack.max_length, packed=reader, num_tokens=num_tokens)
+        if isinstance(settings.model, str) and (Path(settings.model) / "config.json").is_file():
+            columns = vocab_size(load_tokenizer(Path(pack.tokenizer)))
+            check_model_files(Path(settings.model), vocab_size=columns)
+    extent = extent_of(reader, settings, pack, num_tokens=num_tokens, num_samples=num_samples)
+    return outlook(settings, extent, tokenizer=pack.tokenizer, packed=reader)
 
 
 async def train_files(packed: str, output_dir: str, settings: TrainSettings, pack: PackSettings) -> Path:
@@ -81,7 +94,7 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
         status = await wait_watched(trainer, (log, root / "train" / "metrics.jsonl"), settings.stall_limit_s)
     finally:
         showing.cancel()
-    if received and status == EXIT_STOPPED:
+    if received and status in (EXIT_STOPPED, -signal.SIGTERM):  # the latter before it could hear: nothing is lost
         raise Stopped(received[0])
     if status is None:
         raise RunFailed(
@@ -97,15 +110,21 @@ async def train_files(packed: str, output_dir: str, settings: TrainSettings, pac
 
 
 def _is_done(config: TrainConfig, path: Path, reader: PackedReader) -> bool:
-    """Whether the very same training has ended before, on what the packed folder holds now."""
+    """Whether the very same training has ended before, on what the packed folder holds now, with a student that is
+    still whole.
+    """
     status = read_status(Path(config.output_dir))
-    return (
+    done = (
         status is not None
         and status[0] == "finished"
         and (Path(config.student_dir) / "config.json").exists()
         and TrainConfig.read(path) == config
         and trained_set(Path(config.output_dir)) in (None, seal_of(reader))
     )
+    fault = student_fault(Path(config.output_dir), Path(config.student_dir)) if done else None
+    if fault is not None:
+        print(f"{fault}; the student is written again from the newest checkpoint", file=sys.stderr, flush=True)
+    return done and fault is None
 
 
 async def _show_progress(metrics: Path) -> None:

@@ -19,6 +19,7 @@ import torch
 from reasonmill.engine.train.batches import MicroBatch
 from reasonmill.engine.train.checkpoint import CheckpointFolder
 from reasonmill.engine.train.clock import lockstep_wait
+from reasonmill.engine.train.digest import Content
 from reasonmill.engine.train.global_batch import global_batch
 from reasonmill.engine.train.loss import loss_scale
 from reasonmill.engine.train.objective import Objective, Supervised
@@ -118,17 +119,19 @@ def save(engine: ZeroEngine, checkpoints: CheckpointFolder, step: int, course: d
     if ranks.rank == 0:
         checkpoints.begin(step)
     ranks.barrier()
-    _write(engine, checkpoints.aside(step))
+    checkpoints.note(step, ranks.rank, _write(engine, checkpoints.aside(step)))
     ranks.barrier()
     if ranks.rank == 0:
         checkpoints.commit(step, course)
     ranks.barrier()
 
 
-def _write(engine: ZeroEngine, folder: Path) -> None:
-    """Raises OSError that names the folder and its room, also for what torch says of a file that was cut short."""
+def _write(engine: ZeroEngine, folder: Path) -> dict[Path, Content]:
+    """What this rank wrote. Raises OSError that names the folder and its room, also for what torch says of a file that
+    was cut short.
+    """
     try:
-        engine.save(folder)
+        return engine.save(folder)
     except (OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _WRITER.search(str(error)):
             raise

@@ -43,7 +43,7 @@ def estimate(
     host = 0.0
     zero = settings.zero
     if zero.offload_optimizer == "cpu":
-        host, states = host + states + gradient * own, 0.0
+        host, states = host + states + (gradient + 4) * own, 0.0  # sums over micro-batches, and a step's gradients
     weights, gradients = size * own, 0.0 if zero.offload_optimizer == "cpu" else gradient * own
     if zero.offload_param == "cpu":
         host, weights = host + weights, 0.0
@@ -53,6 +53,7 @@ def estimate(
         "gradients": gradients,
         "optimizer": states,
         "gathered weights": _gathered(dimensions, settings) * size,
+        "reduction": _reduction(dimensions, settings, on_gpu=on_gpu) * size,
         "activations": _activations(dimensions, settings, tokens) * size,
         "loss": _loss(dimensions, settings, tokens, size, on_gpu=on_gpu),
     }
@@ -63,13 +64,20 @@ def estimate(
 
 
 def _gathered(dimensions: Dimensions, settings: TrainSettings) -> float:
-    """Values of whole matrices at once: a layer and what is fetched ahead of it, embedding or head, what is reduced."""
+    """Values of whole matrices at once: a layer and what is fetched ahead of it, embedding or head."""
     if settings.num_ranks == 1:
         return 0.0
     zero, layer = settings.zero, dimensions.layer_parameters
     ahead = min(zero.stage3_prefetch_bucket_size + layer, dimensions.body_parameters)
-    bucket = min(zero.reduce_bucket_size, dimensions.num_parameters)
-    return float(min(layer + ahead, zero.stage3_max_live_parameters) + dimensions.head_parameters + bucket)
+    return float(min(layer + ahead, zero.stage3_max_live_parameters) + dimensions.head_parameters)
+
+
+def _reduction(dimensions: Dimensions, settings: TrainSettings, *, on_gpu: bool) -> float:
+    """Values of DeepSpeed's bucket, which a GPU holds whole (a CPU what was written to it), and of the copy of its
+    content that is laid out for the ranks.
+    """
+    used = min(settings.zero.reduce_bucket_size, dimensions.num_parameters)
+    return (settings.zero.reduce_bucket_size if on_gpu else used) + (used if settings.num_ranks > 1 else 0)
 
 
 def _activations(dimensions: Dimensions, settings: TrainSettings, tokens: float) -> float:
@@ -94,9 +102,10 @@ def _loss(dimensions: Dimensions, settings: TrainSettings, tokens: float, size: 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One change of the settings, and the bytes that would then be held."""
+    """A change of the settings, what they are then, and the bytes that would then be held."""
 
     setting: str
+    settings: TrainSettings
     total: int
 
 
@@ -104,32 +113,65 @@ def changes(
     dimensions: Dimensions, settings: TrainSettings, *, max_length: int, on_gpu: bool = True
 ) -> Iterator[Change]:
     """What would need less, the cheapest in time first."""
-    zero = settings.zero
-    tried: list[tuple[str, TrainSettings]] = []
-    if not settings.fused_loss:
-        tried.append(("fused_loss: true", replace(settings, fused_loss=True)))
-    if not settings.gradient_checkpointing:
-        tried.append(("gradient_checkpointing: true", replace(settings, gradient_checkpointing=True)))
-    if settings.per_device_train_batch_size > 1:
-        tried.append(("per_device_train_batch_size: 1", replace(settings, per_device_train_batch_size=1)))
-    heads = dimensions.num_attention_heads
-    sizes = [
-        size
-        for size in (2, 4, 8, 16)
-        if size > settings.sequence_parallel_size and settings.num_ranks % size == 0 and heads % size == 0
-    ]
-    tried += [(f"sequence_parallel_size: {size}", replace(settings, sequence_parallel_size=size)) for size in sizes]
-    tried += [
-        (f"num_ranks: {count}", replace(settings, num_ranks=count))
-        for count in (settings.num_ranks * 2, settings.num_ranks * 4)
-    ]
-    if zero.offload_optimizer == "none":
-        tried.append(("zero.offload_optimizer: cpu", replace(settings, zero=replace(zero, offload_optimizer="cpu"))))
     before = estimate(dimensions, settings, max_length=max_length, on_gpu=on_gpu).total
-    for setting, changed in tried:
+    for setting, changed in _tried(dimensions, settings):
         total = estimate(dimensions, changed, max_length=max_length, on_gpu=on_gpu).total
         if total < before:
-            yield Change(setting=setting, total=total)
+            yield Change(setting=setting, settings=changed, total=total)
+
+
+def _tried(dimensions: Dimensions, settings: TrainSettings) -> Iterator[tuple[str, TrainSettings]]:
+    zero = settings.zero
+    if not settings.fused_loss:
+        yield "fused_loss: true", replace(settings, fused_loss=True)
+    if not settings.gradient_checkpointing:
+        yield "gradient_checkpointing: true", replace(settings, gradient_checkpointing=True)
+    if settings.per_device_train_batch_size > 1:
+        yield "per_device_train_batch_size: 1", replace(settings, per_device_train_batch_size=1)
+    sizes = range(settings.sequence_parallel_size + 1, 17)
+    for size in sizes if settings.preference is None else ():
+        if settings.num_ranks % size == 0 and _shares_heads(dimensions, size):
+            yield f"sequence_parallel_size: {size}", replace(settings, sequence_parallel_size=size)
+    for times in (2, 4):
+        yield f"num_ranks: {times * settings.num_ranks}", replace(settings, num_ranks=times * settings.num_ranks)
+    if zero.offload_optimizer == "none":
+        yield "zero.offload_optimizer: cpu", replace(settings, zero=replace(zero, offload_optimizer="cpu"))
+    elif zero.offload_param == "none":
+        yield "zero.offload_param: cpu", replace(settings, zero=replace(zero, offload_param="cpu"))
+
+
+def _shares_heads(dimensions: Dimensions, size: int) -> bool:
+    """As engine/train/sequence_parallel.py asks."""
+    heads, of_keys = dimensions.num_attention_heads, dimensions.num_key_value_heads
+    return heads % size == 0 and (of_keys % size == 0 or size % of_keys == 0)
+
+
+def together(
+    dimensions: Dimensions, settings: TrainSettings, *, max_length: int, available: int, on_gpu: bool = True
+) -> tuple[list[str], Change]:
+    """Changes of a training on as many ranks, the cheapest first, until `available` bytes hold it or none is left; and
+    the last of them, with all made.
+    """
+    made: dict[str, str] = {}
+    total = estimate(dimensions, settings, max_length=max_length, on_gpu=on_gpu).total
+    last = Change(setting="", settings=settings, total=total)
+    while last.total > available:
+        options = changes(dimensions, last.settings, max_length=max_length, on_gpu=on_gpu)
+        change = next((one for one in options if one.settings.num_ranks == settings.num_ranks), None)
+        if change is None:
+            break
+        last = change
+        made[change.setting.partition(":")[0]] = change.setting
+    return list(made.values()), last
+
+
+def _rows_kept(settings: TrainSettings, changed: TrainSettings) -> str:
+    """What else is to be set for as many rows a step, where that is a whole number."""
+    if changed.rows_per_step == settings.rows_per_step:
+        return ""
+    once = changed.rows_per_step // changed.gradient_accumulation_steps
+    steps, rest = divmod(settings.rows_per_step, once)
+    return f" and gradient_accumulation_steps: {steps}" if steps and not rest else ""
 
 
 def verdict(
@@ -140,20 +182,43 @@ def verdict(
     parts = ", ".join(f"{name} {_gib(value)}" for name, value in found.items.items() if value >= GIB // 100)
     lines = [f"memory of a rank: about {_gib(found.total)} GiB ({parts or 'each below 0.01'})"]
     if found.host_bytes:
-        lines.append(f"memory of its host for what is offloaded: {_gib(found.host_bytes)} GiB")
+        of_node = found.host_bytes * settings.num_ranks // settings.num_nodes
+        lines.append(
+            f"memory of its host for what is offloaded: {_gib(found.host_bytes)} GiB, {_gib(of_node)} GiB a node"
+        )
     loading = dimensions.num_parameters * (2 if settings.bf16 else 4) * settings.num_ranks // settings.num_nodes
     if on_gpu and loading >= GIB:
         lines.append(f"memory of a node's host while each rank loads the whole student: {_gib(loading)} GiB")
     if available is None:
         return lines
+    whole = dimensions.num_parameters * (2 if settings.bf16 else 4) + _RUNTIME
+    if on_gpu and whole > available:  # deepspeed.initialize moves the module there before it partitions it
+        return [
+            *lines,
+            f"does not fit into {_gib(available)} GiB at the start: each GPU holds the whole student before it is"
+            f" shared out, {_gib(whole)} GiB",
+        ]
     if found.total <= available:
         return [*lines, f"fits into {_gib(available)} GiB"]
-    lines.append(f"does not fit into {_gib(available)} GiB")
+    lines.append(f"does not fit into {_gib(available)} GiB: {_gib(found.total - available)} GiB too many")
     options = list(changes(dimensions, settings, max_length=max_length, on_gpu=on_gpu))
-    for change in options:
-        fits = "fits" if change.total <= available else "alone does not fit"
-        lines.append(f"with {change.setting}: {_gib(change.total)} GiB, {fits}")
+    lines += [
+        f"with {change.setting}{_rows_kept(settings, change.settings)}: {_gib(change.total)} GiB,"
+        f" {_margin(change.total, available)}"
+        for change in options
+    ]
+    if options and all(change.total > available for change in options):
+        made, last = together(dimensions, settings, max_length=max_length, available=available, on_gpu=on_gpu)
+        how = "together" if last.total <= available else "all of them together do not fit"
+        kept = _rows_kept(settings, last.settings)
+        lines.append(f"{how}: {', '.join(made)}{kept}: {_gib(last.total)} GiB, {_margin(last.total, available)}")
     return lines
+
+
+def _margin(total: int, available: int) -> str:
+    if total <= available:
+        return f"fits with {_gib(available - total)} GiB to spare"
+    return f"{_gib(total - available)} GiB too many"
 
 
 def _gib(size: float) -> str:

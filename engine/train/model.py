@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import torch
 
+from reasonmill.engine.train.model_files import check_model_files
 from reasonmill.engine.train.sequence_parallel import attend
 from reasonmill.engine.train.settings import ModelShape
 from reasonmill.kernels import attention
@@ -29,7 +30,7 @@ def build_model(model: str | ModelShape, *, vocab_size: int, seed: int, dtype: t
 
         AttentionInterface.register(attention.NAME, attend)
         if isinstance(model, str):
-            return _from_folder(Path(model), dtype)
+            return _from_folder(Path(model), vocab_size, dtype)
         return _from_shape(model, vocab_size, seed, dtype)
 
 
@@ -57,10 +58,9 @@ def _from_shape(shape: ModelShape, vocab_size: int, seed: int, dtype: torch.dtyp
     return Qwen3ForCausalLM(config).to(dtype)
 
 
-def _from_folder(folder: Path, dtype: torch.dtype) -> Any:
+def _from_folder(folder: Path, vocab_size: int, dtype: torch.dtype) -> Any:
     path = folder / "config.json"
-    if not path.is_file():
-        raise ValueError(f"model: {str(folder)!r} has no config.json")
+    check_model_files(folder, vocab_size=vocab_size)
     config = orjson.loads(path.read_bytes())
     kind, names = config.get("model_type"), config.get("architectures") or []
     if not kind or not names:
@@ -69,7 +69,33 @@ def _from_folder(folder: Path, dtype: torch.dtype) -> Any:
         cls = getattr(import_module(f"transformers.models.{kind}.modeling_{kind}"), names[0])
     except (ModuleNotFoundError, AttributeError):
         raise ValueError(f"model: {str(path)!r}: transformers has no {names[0]} of type {kind!r}") from None
-    return cls.from_pretrained(str(folder), dtype=dtype, attn_implementation=attention.NAME, local_files_only=True)
+    try:
+        model, found = cls.from_pretrained(
+            str(folder),
+            dtype=dtype,
+            attn_implementation=attention.NAME,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # told below, by name
+            output_loading_info=True,
+        )
+    except OSError as error:
+        raise ValueError(f"model: {str(folder)!r} cannot be loaded: {error}") from None
+    _check_loaded(folder, found)
+    return model
+
+
+def _check_loaded(folder: Path, found: dict[str, Any]) -> None:
+    """Raise ValueError for weights that the folder does not hold: transformers draws them at random, with a warning."""
+    lost = sorted(found["missing_keys"])
+    if lost:
+        raise ValueError(f"model: {str(folder)!r} holds no weights for {lost[0]!r} ({len(lost)} are missing)")
+    other = sorted(found["mismatched_keys"])
+    if other:
+        name, *shapes = other[0]
+        told = " and ".join(str(tuple(shape)) for shape in shapes)
+        raise ValueError(
+            f"model: {str(folder)!r}: {name!r} has one shape in the weights, another by config.json: {told}"
+        )
 
 
 @contextmanager

@@ -6,37 +6,40 @@ import subprocess
 from pathlib import Path
 
 from reasonmill.engine.train.dimensions import dimensions_of
-from reasonmill.engine.train.forecast import forecast, rows_of_tokens
+from reasonmill.engine.train.forecast import Extent, forecast
 from reasonmill.engine.train.memory import GIB, verdict
+from reasonmill.engine.train.model_files import longest_positions
 from reasonmill.engine.train.settings import ModelShape, TrainSettings
 from reasonmill.packing.reader import PackedReader
 from reasonmill.packing.tokenizer import load_tokenizer, vocab_size
 
 
 def outlook(
-    settings: TrainSettings,
-    *,
-    tokenizer: str,
-    max_length: int,
-    packed: PackedReader | None = None,
-    num_tokens: int | None = None,
+    settings: TrainSettings, extent: Extent, *, tokenizer: str, packed: PackedReader | None = None
 ) -> list[str]:
-    """Lines for a person, for rows of `max_length` tokens, or as long as those of the set `packed`. Steps are those of
-    that set, or of `num_tokens` tokens in full rows; without either, of `expected_rows` or `max_steps` where given.
+    """Lines for a person: what the set `packed` holds where it is finished; steps where rows or `max_steps` are known;
+    memory.
     """
-    num_rows, lines = settings.expected_rows, []
-    if packed is not None:
-        max_length = packed.max_length or max_length
-        if packed.finished:
-            num_rows = packed.num_rows
-            lines.append(f"{packed.num_documents:,} samples, {packed.num_tokens:,} tokens, fill {packed.fill:.4f}")
-    elif num_tokens is not None:
-        num_rows = rows_of_tokens(num_tokens, max_length)
-    if num_rows:
-        lines += forecast(settings, num_rows=num_rows, max_length=max_length).lines()
+    lines = []
+    if packed is not None and packed.finished:
+        lines.append(f"{packed.num_documents:,} samples, {packed.num_tokens:,} tokens, fill {packed.fill:.4f}")
+    if extent.num_rows:
+        lines += forecast(settings, extent).lines()
     elif settings.max_steps:
-        lines.append(f"{settings.max_steps:,} steps of {settings.rows_per_step * max_length:,} tokens")
-    return lines + _memory(settings, tokenizer, max_length)
+        lines.append(f"{settings.max_steps:,} steps of at most {settings.rows_per_step * extent.max_length:,} tokens")
+    return lines + _positions(settings, packed) + _memory(settings, tokenizer, extent.max_length)
+
+
+def _positions(settings: TrainSettings, packed: PackedReader | None) -> list[str]:
+    """A warning where samples are longer than the student's positions go: rows may be, each sample begins at 0."""
+    model = settings.model
+    known = model.max_position_embeddings if isinstance(model, ModelShape) else None
+    if isinstance(model, str):
+        known = longest_positions(Path(model) / "config.json")
+    longest = 0 if packed is None else packed.longest_document
+    if known is None or longest <= known:
+        return []
+    return [f"warning: the longest sample has {longest:,} tokens, max_position_embeddings of the student is {known:,}"]
 
 
 def _memory(settings: TrainSettings, tokenizer: str, max_length: int) -> list[str]:

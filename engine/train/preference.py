@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reasonmill.engine.train.batches import MicroBatch, micro_batch
+from reasonmill.engine.train.batches import MicroBatch, batch_of
 from reasonmill.engine.train.preference_loss import FIGURES, PairTargets, PreferenceLoss, common_targets
 from reasonmill.packing.pairs import PairReader
 from reasonmill.packing.reader import PackedRow
@@ -46,41 +46,29 @@ class Preferences:
 
     def batch(self, rows: Sequence[int], device: torch.device | str) -> PairBatch:
         """Inputs of PreferenceLoss."""
-        parts = {row: self._reader.row(row) for row in rows}
-        made = micro_batch(_Read(parts=parts), rows, device)
+        read = self._reader.rows(rows)
+        made = batch_of(read, rows, device)
         return PairBatch(
             rows=made.rows,
             input_ids=made.input_ids,
             position_ids=made.position_ids,
             labels=made.labels,
             documents=made.documents,
-            pairs=self._targets([parts[row] for row in rows], device),
+            pairs=self._targets(read, device),
         )
 
     def take_figures(self) -> dict[str, float]:
         """Sums of rewards, margins and of pairs whose chosen response has the larger reward."""
         return dict(zip(FIGURES, self._module.take_figures(), strict=True))
 
-    def _targets(self, parts: Sequence[PackedRow], device: torch.device | str) -> PairTargets:
-        if not parts:
+    def _targets(self, read: PackedRow, device: torch.device | str) -> PairTargets:
+        if not read.documents:
             return PairTargets(lengths=(), is_common=torch.zeros(1, dtype=torch.bool, device=device), reference=None)
-        common = np.concatenate([common_targets(part.labels, part.cu_seqlens) for part in parts])
         known = None
         if self._reference is not None:
-            numbers = [number for part in parts for number in part.documents]
-            known = torch.from_numpy(self._reference[numbers]).to(device)
+            known = torch.from_numpy(self._reference[list(read.documents)]).to(device)
         return PairTargets(
-            lengths=tuple(int(length) for part in parts for length in np.diff(part.cu_seqlens)),
-            is_common=torch.from_numpy(common).to(device),
+            lengths=tuple(np.diff(read.cu_seqlens).tolist()),
+            is_common=torch.from_numpy(common_targets(read.labels, read.cu_seqlens)).to(device),
             reference=known,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Read:
-    """Rows that were read already."""
-
-    parts: dict[int, PackedRow]
-
-    def row(self, index: int) -> PackedRow:
-        return self.parts[index]

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,13 @@ import orjson
 import torch
 import torch.distributed as dist
 
-from reasonmill.engine.train.checkpoint import Checkpoint, CheckpointFolder
+from reasonmill.engine.train.checkpoint import Checkpoint, CheckpointFolder, passed_over
 from reasonmill.engine.train.config import TrainConfig
+from reasonmill.engine.train.digest import Content
 from reasonmill.engine.train.dimensions import dimensions_of
 from reasonmill.engine.train.export import dtype_of, write_model_folder
 from reasonmill.engine.train.forecast import course_of as steps_course
-from reasonmill.engine.train.forecast import difference
+from reasonmill.engine.train.forecast import difference, extent_of
 from reasonmill.engine.train.layer_kernels import apply_layer_kernels
 from reasonmill.engine.train.loop import Outcome, Ranks, Student, course_of, train
 from reasonmill.engine.train.loss import StudentLoss
@@ -41,6 +42,7 @@ from reasonmill.packing.balance import RowCost
 from reasonmill.packing.chat import ChatEncoder
 from reasonmill.packing.reader import PackedReader
 from reasonmill.packing.sampler import RowOrder
+from reasonmill.packing.settings import PackSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,8 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
     engine, resumed = _engine(module, checkpoints, ranks, settings, reader)
     objective = objective_of(module, engine, reader, config, ranks, first_step=resumed.step, say=_say)
     if ranks.rank == 0 and reader.max_length:
-        for line in outlook(settings, tokenizer=config.tokenizer, max_length=reader.max_length, packed=reader):
+        extent = extent_of(reader, settings, PackSettings())
+        for line in outlook(settings, extent, tokenizer=config.tokenizer, packed=reader):
             _say(line)
     student = _student(engine, reader, objective, settings, model, ranks)
     stream = _stream(student, settings, ranks, resumed, stop_requested)
@@ -101,14 +104,15 @@ def run_rank(config_path: str, *, stop_requested: Callable[[], bool]) -> int:
                 "published_first": resumed.published_first,
             },
         )
+    student_files: dict[str, Content] = {}
     if outcome.finished:
         told = difference(settings, reader.num_rows) if ranks.rank == 0 and reader.finished else None
         if told:
             _say(told)
         weights = engine.whole_weights()
         if weights is not None:
-            write(Path(config.student_dir), weights)
-    _leave(outcome, output_dir, ranks, seal_of(reader))
+            student_files = write(Path(config.student_dir), weights)
+    _leave(outcome, output_dir, ranks, seal_of(reader), student_files)
     return 0
 
 
@@ -120,8 +124,8 @@ class _Writer:
     tokenizer: Path
     end_token_id: int
 
-    def __call__(self, folder: Path, weights: dict[str, torch.Tensor]) -> None:
-        write_model_folder(
+    def __call__(self, folder: Path, weights: dict[str, torch.Tensor]) -> dict[str, Content]:
+        return write_model_folder(
             folder, model=self.model, weights=weights, tokenizer=self.tokenizer, end_token_id=self.end_token_id
         )
 
@@ -168,13 +172,10 @@ def _engine(
     module: StudentLoss, checkpoints: CheckpointFolder, ranks: Ranks, settings: TrainSettings, reader: PackedReader
 ) -> tuple[ZeroEngine, _Resumed]:
     """The engine, with the newest whole checkpoint loaded."""
-    checkpoint, messages = checkpoints.newest()
-    ranks.barrier()  # all have seen the same before any is changed
+    checkpoint = _newest_undamaged(checkpoints, ranks)  # all have seen the same before any is changed
     own_group = settings.num_ranks // settings.sequence_parallel_size * settings.per_device_train_batch_size
     if ranks.rank == 0:
         checkpoints.clean()  # half of one may be what fills a disk
-        for message in messages:
-            _say(message)
     streams = steps_course(settings).streams
     if checkpoint is None:
         return ZeroEngine(module, settings), _Resumed(step=0, group_rows=own_group, published_first=streams)
@@ -194,6 +195,25 @@ def _engine(
         group_rows=checkpoint.facts["group_rows"],
         published_first=checkpoint.facts.get("published_first", streams),
     )
+
+
+def _newest_undamaged(checkpoints: CheckpointFolder, ranks: Ranks) -> Checkpoint | None:
+    """The newest whole checkpoint, each rank having read its share of the files; collective. Says which are passed over
+    for which file.
+    """
+    before: int | None = None
+    while True:
+        checkpoint, messages = checkpoints.newest(before=before)
+        if ranks.rank == 0:
+            for message in messages:
+                _say(message)
+        damage = None if checkpoint is None else checkpoint.damage(part=ranks.rank, parts=ranks.world_size)
+        if checkpoint is not None and damage is not None:
+            _say(passed_over(checkpoint.folder, damage))
+        found = ranks.gather([float(damage is not None)])
+        if checkpoint is None or not any(of_rank[0] for of_rank in found):
+            return checkpoint
+        before = checkpoint.step
 
 
 def _check_course(checkpoint: Checkpoint, settings: TrainSettings) -> None:
@@ -270,9 +290,12 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _leave(outcome: Outcome, output_dir: Path, ranks: Ranks, packed: str | None) -> None:
+def _leave(
+    outcome: Outcome, output_dir: Path, ranks: Ranks, packed: str | None, student: Mapping[str, Content]
+) -> None:
     if ranks.rank == 0:
-        write_status(output_dir, "finished" if outcome.finished else "stopped", outcome.step, packed=packed)
+        status = "finished" if outcome.finished else "stopped"
+        write_status(output_dir, status, outcome.step, packed=packed, student=student)
     ranks.barrier()
     dist.destroy_process_group()
 

@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,18 @@ from torch import Tensor, nn
 
 from reasonmill.engine.train.batches import MicroBatch
 from reasonmill.engine.train.clock import StepClock, time_collectives
+from reasonmill.engine.train.digest import Content, HashedFile
 from reasonmill.engine.train.settings import TrainSettings
 
 
 def start_collectives(settings: TrainSettings) -> torch.device:
-    """Join the other ranks; returns this rank's device. Set by torchrun: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_*."""
+    """Join the other ranks; returns this rank's device. Set by torchrun: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_*.
+
+    Raises ValueError for an optimizer that cannot work there.
+    """
     on_gpu = torch.cuda.is_available()
+    if on_gpu and settings.optimizer == "deepspeed_cpu_adam" and settings.zero.offload_optimizer == "none":
+        raise ValueError("optimizer: 'deepspeed_cpu_adam' works on a CPU: on GPUs it needs zero.offload_optimizer: cpu")
     if not on_gpu:
         os.environ["DS_ACCELERATOR"] = "cpu"
         # DeepSpeed's CPU accelerator counts "devices" with a numactl process each time it is asked, else
@@ -122,9 +129,19 @@ class ZeroEngine:
         """Norm of the last update's gradient before clipping, over all ranks."""
         return float(self._engine.get_global_grad_norm())
 
-    def save(self, folder: Path) -> None:
-        """Write every rank's share into `folder`."""
-        self._engine.save_checkpoint(str(folder), tag="state", save_latest=False)
+    def save(self, folder: Path) -> dict[Path, Content]:
+        """Write every rank's share into `folder`, synced; returns what this rank wrote."""
+        written: dict[Path, Content] = {}
+
+        def write(state_dict: Any, path: str) -> None:
+            with HashedFile(path) as file:
+                torch.save(state_dict, file)
+            written[Path(path)] = file.content
+
+        self._engine.checkpoint_engine.save = write
+        with _without_torch_checksums():
+            self._engine.save_checkpoint(str(folder), tag="state", save_latest=False)
+        return written
 
     def load(self, folder: Path) -> None:
         """Take every rank's share from `folder`. Raises ValueError when DeepSpeed finds nothing there."""
@@ -145,6 +162,21 @@ class ZeroEngine:
         if state is None:
             return None
         return {name.removeprefix("model."): tensor for name, tensor in state.items()}
+
+
+@contextlib.contextmanager
+def _without_torch_checksums() -> Iterator[None]:
+    """Without a CRC-32 of each tensor, which takes a quarter of the time of a checkpoint and finds less than a digest
+    of the file. Time of 200 MB on a memory disk: 1 with it, 1.03 with the digest as well, 0.75 with the digest alone.
+    """
+    from torch.serialization import get_crc32_options, set_crc32_options
+
+    before = get_crc32_options()
+    set_crc32_options(False)
+    try:
+        yield
+    finally:
+        set_crc32_options(before)
 
 
 def _optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,6 +48,22 @@ class RowStore {
         members_(std::move(members)),
         rows_(std::move(rows)) {
     if (documents_.shape(1) != 3 || rows_.shape(1) != 2) throw nb::value_error("documents [N, 3] and rows [R, 2] needed");
+  }
+
+  std::pair<Out<uint32_t, 1>, Out<int32_t, 1>> documents_of(In<int64_t, 1> indices) const {
+    const Found found = find(indices, std::numeric_limits<int32_t>::max());
+    auto documents = new_vector<uint32_t>(found.pieces.size());
+    auto ends = new_vector<int32_t>(found.pieces.size() + 1);
+    uint32_t* to = documents.data();
+    for (size_t i = 0; i < indices.shape(0); ++i) {
+      const auto [begin, end] = members_of(indices.data()[i]);
+      to = std::copy(members_.data() + begin, members_.data() + end, to);
+    }
+    ends.data()[0] = 0;
+    for (size_t i = 0; i < found.pieces.size(); ++i) {
+      ends.data()[i + 1] = ends.data()[i] + static_cast<int32_t>(found.pieces[i].length);
+    }
+    return {std::move(documents), std::move(ends)};
   }
 
   size_t copy_rows(In<int64_t, 1> indices, Into<uint32_t> out) const {
@@ -155,6 +172,7 @@ void bind_rows(nb::module_& m) {
       .def(nb::init<In<uint32_t, 1>, In<uint8_t, 1>, In<uint64_t, 2>, In<uint32_t, 1>, In<uint64_t, 2>,
                     const std::vector<std::pair<std::string, int64_t>>&>(),
            "tokens"_a, "target_bits"_a, "documents"_a, "members"_a, "rows"_a, "files"_a)
+      .def("documents_of", &RowStore::documents_of, "indices"_a)
       .def("copy_rows", &RowStore::copy_rows, "indices"_a, "out"_a)
       .def("label_rows", &RowStore::label_rows, "indices"_a, "input_ids"_a, "position_ids"_a, "labels"_a);
 }

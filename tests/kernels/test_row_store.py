@@ -38,6 +38,10 @@ def test_a_row_is_its_documents_end_to_end(documents, data):
             assert (out[len(ids) :] == 1).all()
             made = np.full((3, 5000), 1, np.int64)
             assert store.label_rows(np.array(chosen, np.int64), *made) == len(ids)
+            members, ends = store.documents_of(np.array(chosen, np.int64))
+            assert members.tolist() == [d for k in chosen for d in rows[k]]
+            lengths = [documents[d][1] for k in chosen for d in rows[k]]
+            assert ends.tolist() == [sum(lengths[:i]) for i in range(len(lengths) + 1)]
             learnt = [i + 1 < length and is_target(first, i + 1) for (first, length), i in slots]
             labels = [token + 3 if learns else IGNORED for token, learns in zip(ids, learnt, strict=True)]
             assert made[:, : len(ids)].tolist() == [ids, [i for _, i in slots], labels]
@@ -57,6 +61,8 @@ def test_what_lies_outside_is_named(make, outside):
             store.copy_rows(np.array([0, row]), out)
         with pytest.raises(ValueError, match=f"document {document} of row {row} is outside of the tokens"):
             store.label_rows(np.array([0, row]), *made)
+        with pytest.raises(ValueError, match=f"document {document} of row {row} is outside of the tokens"):
+            store.documents_of(np.array([0, row]))
     with pytest.raises(ValueError, match="out is full before the end of row 0"):
         store.copy_rows(np.array([0]), out[:3])
     with pytest.raises(ValueError, match="out is full before the end of row 0"):

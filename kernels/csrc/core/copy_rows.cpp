@@ -1,6 +1,9 @@
 #include "core/copy_rows.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <span>
 
 namespace reasonmill {
 namespace {
@@ -10,6 +13,10 @@ typedef uint32_t Lanes __attribute__((vector_size(32), aligned(4)));
 constexpr size_t kLanes = sizeof(Lanes) / sizeof(uint32_t);
 constexpr size_t kChunk = 64;  // tokens copied between fetches
 constexpr int64_t kIgnored = -100;
+
+inline void move(const uint32_t* from, uint32_t* to) {
+  *reinterpret_cast<Lanes*>(to) = *reinterpret_cast<const Lanes*>(from);
+}
 
 // Labels of the positions before `count` tokens, at most eight, by the tokens' bits.
 inline void label(const uint32_t* tokens, uint8_t bits, size_t count, int64_t* labels) {
@@ -26,17 +33,25 @@ inline void label(const uint32_t* tokens, uint8_t bits, size_t count, int64_t* l
 
 void copy_pieces(const Piece* pieces, size_t count, uint32_t* to) {
   FetchAhead ahead(pieces, count);
-  for (const Piece* piece = pieces; piece != pieces + count; ++piece) {
-    size_t at = 0;
-    for (; at + kChunk <= piece->length; at += kChunk) {
-      ahead.advance(kChunk);
-      for (size_t i = at; i < at + kChunk; i += kLanes) {
-        *reinterpret_cast<Lanes*>(to + i) = *reinterpret_cast<const Lanes*>(piece->tokens + i);
+  for (const auto [tokens, length] : std::span(pieces, count)) {
+    if (length < kLanes) {
+      ahead.advance(length);
+      std::memcpy(to, tokens, length * sizeof(uint32_t));
+    } else {
+      // From where stores are aligned, since one that crosses a cache line costs two; both ends are written twice, as
+      // a copy of a length that is not known beforehand costs more.
+      move(tokens, to);
+      size_t at = -reinterpret_cast<uintptr_t>(to) / sizeof(uint32_t) % kLanes;
+      ahead.advance(at);
+      for (; at + kChunk <= length; at += kChunk) {
+        ahead.advance(kChunk);
+        for (size_t i = at; i < at + kChunk; i += kLanes) move(tokens + i, to + i);
       }
+      ahead.advance(length - at);
+      for (; at + kLanes <= length; at += kLanes) move(tokens + at, to + at);
+      move(tokens + length - kLanes, to + length - kLanes);
     }
-    ahead.advance(piece->length - at);
-    std::memcpy(to + at, piece->tokens + at, (piece->length - at) * sizeof(uint32_t));
-    to += piece->length;
+    to += length;
   }
 }
 

@@ -38,9 +38,9 @@ class FetchAhead {
   static constexpr size_t kLine = 64;  // bytes
 
   // Tokens. Zen 4 with busy neighbours, rows of pieces of mean 3785 tokens out of 128 MiB, of the rate of memcpy on one
-  // piece: 0.64 with none, 0.79 with 1024, 0.90 with 2048, 0.91 with 4096, 0.87 with 8192, 0.83 with 16384; fetched into
-  // the first-level cache 0.57.
-  static constexpr size_t kAhead = 4096;
+  // piece: 0.75 with 1024, 0.80 to 0.82 with 1536, 2048, 3072 and 4096, 0.75 with 8192, 0.73 with 16384; fetched into
+  // the first-level cache 0.57, none fetched 0.64.
+  static constexpr size_t kAhead = 2048;
 
   const Piece* piece_;
   const Piece* const end_;

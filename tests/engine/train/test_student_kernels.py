@@ -1,4 +1,5 @@
 import copy
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ SHAPE = ModelShape(
 
 
 class OneRow:
-    def row(self, index):
+    def rows(self, indices):
         from types import SimpleNamespace
 
         import numpy as np
@@ -53,4 +54,24 @@ def test_own_kernels_replace_every_norm_and_gate_and_change_no_loss_or_gradient(
 def test_liger_without_a_gpu_is_refused():
     model = build_model(SHAPE, vocab_size=31, seed=1, dtype=torch.float32)
     with pytest.raises(ValueError, match="layer_kernels: 'liger'"):
+        apply_layer_kernels(model, "liger")
+
+
+@pytest.mark.skipif(find_spec("liger_kernel") is None, reason="liger-kernel is not installed")
+def test_liger_takes_every_norm_and_gate_and_the_rotation_and_leaves_the_loss_to_us(monkeypatch):
+    from transformers.models.qwen3 import modeling_qwen3
+
+    model = build_model(SHAPE, vocab_size=31, seed=1, dtype=torch.float32)
+    for name in ("apply_rotary_pos_emb", "Qwen3RMSNorm", "Qwen3MLP"):  # which Liger replaces for the whole process
+        monkeypatch.setattr(modeling_qwen3, name, getattr(modeling_qwen3, name))
+    own_forward = model.forward.__func__
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert apply_layer_kernels(model, "liger") == 2 * (2 + 2 + 1) + 1
+    layer = model.model.layers[1]
+    patched = (model.model.norm, layer.input_layernorm, layer.self_attn.q_norm, layer.self_attn.k_norm, layer.mlp)
+    assert all(module.forward.__func__.__module__.startswith("liger_kernel.") for module in patched)
+    assert modeling_qwen3.apply_rotary_pos_emb.__module__.startswith("liger_kernel.")
+    assert model.forward.__func__ is own_forward
+    model.config.model_type = "nonesuch"
+    with pytest.raises(ValueError, match="Liger knows no model of type 'nonesuch'"):
         apply_layer_kernels(model, "liger")

@@ -94,6 +94,7 @@ def test_a_set_of_another_tokenizer_is_refused_before_anything_starts(tmp_path, 
     ("status", "ends_in", "told"),
     [
         (EXIT_STOPPED, Stopped, "SIGTERM"),
+        (None, Stopped, "SIGTERM"),  # killed before it heard the signal
         (1, RunFailed, "No space left"),
         (EXIT_FAULT, RunFailed, "No space left"),
         (EXIT_MISTAKE, ValueError, "^OSError: No space left"),
@@ -107,10 +108,11 @@ def test_a_stop_is_told_as_one_only_where_the_trainer_saved(tmp_path, tokenizer,
         """Ends as told when it is asked to stop."""
 
         async def start(self) -> None:
+            heard = "signal.SIG_DFL" if status is None else "leave"
             code = (
                 "import signal, sys, time\n"
                 f"def leave(*_): print('OSError: No space left on device', flush=True); sys.exit({status})\n"
-                "signal.signal(signal.SIGTERM, leave)\nprint('ready', flush=True)\nwhile True: time.sleep(0.05)\n"
+                f"signal.signal(signal.SIGTERM, {heard})\nprint('ready', flush=True)\nwhile True: time.sleep(0.05)\n"
             )
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
             with self._log_path.open("ab") as log:

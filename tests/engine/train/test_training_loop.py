@@ -44,8 +44,9 @@ class FakeEngine:
     def grad_norm(self) -> float:
         return self._norm_of(self._loss)
 
-    def save(self, folder) -> None:
+    def save(self, folder) -> dict:
         (folder / "state").write_text(str(self.calls))
+        return {}
 
 
 @pytest.fixture
@@ -170,10 +171,11 @@ def test_where_the_time_of_a_step_went_is_told(tmp_path, reader):
 )
 def test_a_disk_that_fills_up_while_saving_leaves_the_checkpoint_before_it(tmp_path, reader, fault, told):
     class Full(FakeEngine):
-        def save(self, folder) -> None:
-            super().save(folder)
+        def save(self, folder) -> dict:
             if self.calls > 3:
+                (folder / "state").write_text("half")
                 raise fault()
+            return super().save(folder)
 
     with pytest.raises(OSError, match=rf"\.step-6\.partial' cannot be written, [\d,]+ MiB are free there: .*{told}"):
         run(tmp_path, reader, Full())
@@ -186,7 +188,7 @@ def test_a_disk_that_fills_up_while_saving_leaves_the_checkpoint_before_it(tmp_p
 
 def test_what_is_wrong_besides_writing_is_not_said_to_be_the_disk(tmp_path, reader):
     class Lost(FakeEngine):
-        def save(self, folder) -> None:
+        def save(self, folder) -> dict:
             raise RuntimeError("Connection closed by peer")
 
     with pytest.raises(RuntimeError, match=r"^Connection closed by peer"):

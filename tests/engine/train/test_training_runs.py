@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import math
 import os
+import re
 import signal
 import threading
 import time
@@ -39,6 +40,7 @@ SHAPE = ModelShape(
     intermediate_size=64,
 )
 NUM_DOCUMENTS = 64
+PASSES = 2.25
 # rows of 128 tokens; the threshold leaves the matrices partitioned and keeps the norms whole
 COMMON = {
     "model": SHAPE,
@@ -104,6 +106,25 @@ def children_of(pid: int) -> list[int]:
     return []
 
 
+def checkpoints_of(folder: Path) -> list[int]:
+    found = (folder / "train" / "checkpoints").glob("step-*/complete.json")
+    return sorted(int(path.parent.name.removeprefix("step-")) for path in found)
+
+
+def turn_a_bit(folder: Path, pattern: str) -> int:
+    """In a file of the newest whole checkpoint; returns its step."""
+    step = checkpoints_of(folder)[-1]
+    (path,) = (folder / "train" / "checkpoints" / f"step-{step}" / "state").glob(pattern)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return step
+
+
+def previous(folder: Path) -> int:
+    return checkpoints_of(folder)[-2]
+
+
 async def until(condition, process: TrainerProcess | None = None, seconds: float = 200.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -143,14 +164,14 @@ def reference(config: TrainConfig, total_steps: int) -> list[tuple[float, float]
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> tuple[Path, TrainConfig, Path]:
-    """A run over a set that was finished before, one pass and a half; its last global batch is too short for all
-    ranks.
+    """A run over a set that was finished before, two passes and a part of one; its last global batch is too short for
+    all ranks.
     """
     folder = tmp_path_factory.mktemp("undisturbed")
     tokenizer = write_byte_tokenizer(folder / "tokenizer")
     pack(folder / "packed", tokenizer)
     num_rows = PackedReader(folder / "packed").num_rows
-    config = configure(folder, tokenizer, folder / "packed", num_train_epochs=1.5, expected_rows=num_rows)
+    config = configure(folder, tokenizer, folder / "packed", num_train_epochs=PASSES, expected_rows=num_rows)
     status = asyncio.run(run_to_end(folder))
     assert status == EXIT_FINISHED, (folder / "train.log").read_text()
     return folder, config, tokenizer
@@ -159,7 +180,7 @@ def undisturbed(tmp_path_factory) -> tuple[Path, TrainConfig, Path]:
 def test_two_zero3_ranks_train_like_one_process_also_when_a_rank_has_no_rows(undisturbed):
     folder, config, _ = undisturbed
     steps = steps_of(folder)
-    rows = math.ceil(PackedReader(config.packed).num_rows * 1.5)
+    rows = math.ceil(PackedReader(config.packed).num_rows * PASSES)
     assert 0 < rows % 4 < 3, "the last batch leaves a rank or a micro-batch empty"
     assert [step["step"] for step in steps] == list(range(1, -(-rows // 4) + 1))
     expected = reference(config, len(steps))
@@ -201,19 +222,23 @@ def test_a_run_that_lost_a_rank_and_changed_their_number_over_a_growing_set_ends
 ):
     whole, config, tokenizer = undisturbed
     expected = steps_of(whole)
-    options = {"num_train_epochs": 1.5, "expected_rows": config.settings.expected_rows}
+    options = {"num_train_epochs": PASSES, "expected_rows": config.settings.expected_rows}
+
+    may_finish = threading.Event()
 
     def until_used_up(num_rows: int) -> None:
         deadline = time.monotonic() + 200
-        while len(steps_of(tmp_path)) < num_rows // 4 and time.monotonic() < deadline:
+        while len(steps_of(tmp_path)) < min(5, num_rows // 4) and time.monotonic() < deadline:
             time.sleep(0.02)
+        if num_rows >= 20:
+            may_finish.wait(200)
 
     slow_writer = threading.Thread(target=pack, args=(tmp_path / "packed", tokenizer, until_used_up))
 
     async def stopped_at(step: int, num_ranks: int) -> None:
-        process = trainer(tmp_path, num_ranks)
+        process, started = trainer(tmp_path, num_ranks), time.time()
         await process.start()
-        await until(lambda: len(steps_of(tmp_path)) >= step, process)
+        await until(lambda: any(made["step"] >= step for made in steps_of(tmp_path) if made["start_unix_s"] > started))
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 60) == EXIT_STOPPED
 
@@ -223,15 +248,18 @@ def test_a_run_that_lost_a_rank_and_changed_their_number_over_a_growing_set_ends
         first = trainer(tmp_path)
         await first.start()
         slow_writer.start()
-        await until(lambda: len(steps_of(tmp_path)) >= 3, first)
+        await until(lambda: len(steps_of(tmp_path)) >= 5, first)
         ranks = children_of(first.pid)
         assert not PackedReader(tmp_path / "packed").finished, "the trainer waits for the writer"
         os.kill(ranks[1], signal.SIGKILL)
+        may_finish.set()
         assert await asyncio.wait_for(first.wait(), 60) not in (EXIT_FINISHED, EXIT_STOPPED)
         assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
-        (tmp_path / "train" / "checkpoints" / "step-99").mkdir()  # half a checkpoint, newer than the whole one
-        await stopped_at(5, 2)
-        by_two = len(steps_of(tmp_path))
+        (tmp_path / "train" / "checkpoints" / "step-99").mkdir()  # half a checkpoint, newer than the whole ones
+        assert turn_a_bit(tmp_path, "*rank_1*model_states.pt") == 4
+        await stopped_at(7, 2)
+        assert turn_a_bit(tmp_path, "*rank_1*optim_states.pt") == len(steps_of(tmp_path))
+        by_two = previous(tmp_path)
         configure(tmp_path, tokenizer, tmp_path / "packed", **options, num_ranks=1, gradient_accumulation_steps=4)
         await stopped_at(by_two + 2, 1)
         configure(tmp_path, tokenizer, tmp_path / "packed", **options)
@@ -242,6 +270,11 @@ def test_a_run_that_lost_a_rank_and_changed_their_number_over_a_growing_set_ends
     slow_writer.join()
     log = (tmp_path / "train.log").read_text()
     assert "step-99' is passed over: complete.json is missing" in log
+    damaged = re.findall(r"(step-\d+)' is passed over: state/(\S+) is damaged: its checksum is not", log)
+    assert [name.rpartition("_")[2] for _, name in damaged] == ["states.pt"] * 2
+    assert "step-4' is passed over" in log
+    assert "resumed from step-2\n" in log
+    assert f"resumed from step-{by_two}, which 2 ranks wrote" in log
     assert log.count("resumed from step-") == 3
     assert ", which 2 ranks wrote" in log
     assert ", which 1 ranks wrote" in log
