@@ -12,13 +12,14 @@ from pathlib import Path
 from rich.console import Console
 
 from reasonmill.engine import verbs
-from reasonmill.engine.console import LastingConsole
+from reasonmill.engine.console import LastingConsole, show_any_text
 
 _OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # behind an option that takes several files it looks like one more
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `reasonmill`."""
+    show_any_text()
     sys.exit(run_command(sys.argv[1:] if arguments is None else list(arguments)))
 
 
