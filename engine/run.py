@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from reasonmill.engine.console import tell
-from reasonmill.engine.faults import RunFailed, Stopped
+from reasonmill.engine.faults import RunFailed, Stopped, first_failure
 from reasonmill.engine.flow.closing import summary_lines
 from reasonmill.engine.flow.inputs import check_inputs, prepare_inputs, resolve_recipe
 from reasonmill.engine.flow.pipeline import run_pipeline
@@ -125,15 +125,7 @@ async def _until_stopped(work: object) -> None:
     except BaseExceptionGroup as group:
         if received:
             raise Stopped(received[0]) from None
-        raise _first(group) from None
+        raise first_failure(group) from None
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first failure of a group; the others are its consequences."""
-    failure: BaseException = group
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure

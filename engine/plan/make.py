@@ -33,6 +33,7 @@ class Plan:
     """What a run is expected to take. `rates` names where each teacher's figures come from."""
 
     run: str
+    mode: str  # of asking
     num_queries: int
     rehearsed_queries: int
     rates: dict[str, str]
@@ -84,6 +85,7 @@ def make_plan(recipe: Recipe, settings: PlanSettings, *, rates: Path | None = No
     gpus = settings.gpus or used
     return Plan(
         run=recipe.run.name,
+        mode=recipe.attempts.mode,
         num_queries=work.num_queries,
         rehearsed_queries=generation.rehearsed_queries,
         rates=sources,

@@ -70,7 +70,7 @@ def test_a_bare_machine_gets_commands_and_not_an_exception(bare: Path) -> None:
         assert named(report, name).state == "missing", name
         assert "install" in named(report, name).install, name
     assert stage(report, "train").state == "missing"
-    assert stage(report, "generate").uses == "scripted teachers only"
+    assert stage(report, "generate").uses == "endpoint, simulated and scripted teachers; vLLM's need vLLM"
     assert stage(report, "verify").state == "degraded"
     assert "code is not run" in stage(report, "verify").uses
     assert stage(report, "report").state == "ok"

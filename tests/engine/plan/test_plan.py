@@ -39,6 +39,16 @@ def test_a_plan_from_a_part_is_near_the_plan_of_the_whole(recipe):
     assert stage(part, "generate AM").tokens == pytest.approx(stage(whole, "generate AM").tokens, rel=0.05)
 
 
+def test_every_response_of_k_pass_is_planned_and_every_right_one_is_a_sample(recipe):
+    attempts = {"mode": "k_pass", "responses": 3, "max_open_queries": 32}
+    asked = recipe(["teachers.0.max_num_seqs=8"], num_queries=400, attempts=attempts)
+    plan = make_plan(asked, replace(QUICK, rehearse_queries=100))
+    generate = stage(plan, "generate AM")
+    assert plan.rehearsed_queries < 400
+    assert generate.items == 3 * 400
+    assert generate.figures["accepted"] > 400  # of 400 pairs
+
+
 def test_a_slow_verifier_is_named_as_the_bottleneck(recipe):
     plan = make_plan(recipe(), PlanSettings(verify_s={"math": 30.0}))
     assert plan.bottleneck == "verify"
@@ -109,7 +119,7 @@ def test_the_command_prints_a_table_or_json(recipe_file, capsys, monkeypatch):
         (["--set", "mfuu=0.2"], "did you mean 'mfu'?"),
         (["--set", "verify_s.poems=1"], "verify_s: 'poems' is none of"),
         (["--gpus", "0"], "gpus: 0 is not positive"),
-        (["--run", "nowhere"], "run directory 'nowhere' does not exist"),
+        (["--run", "nowhere"], "--run: 'nowhere' is no folder of a run"),
         (["--rates", "."], "is no folder of a run"),
     ],
 )
@@ -119,3 +129,24 @@ def test_what_cannot_be_planned_is_said_on_one_line(recipe_file, capsys, monkeyp
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_what_keeps_a_plan_from_being_made_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.yaml").write_text(
+        "queries: {generator: simulated, num_queries: 20}\nteachers: [{name: t, kind: simulated}]\n"
+    )
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "journal.sqlite").write_bytes(b"no journal at all" * 100)
+    deadly = "teachers.0.simulation.faults={deaths_per_hour: 1.0e+6, down_s: 1.0e+6}"
+    for arguments, status, message in (
+        (["--rates", "."], 2, "--rates: '.' is no folder of a run: it has no journal"),
+        (["--run", "nowhere"], 2, "--run: 'nowhere' is no folder of a run"),
+        (["--run", "damaged"], 1, "the journal of 'damaged' cannot be read: file is not a database"),
+        ([deadly], 1, "no replica of t came back"),
+    ):
+        assert run_command(["plan", "recipe.yaml", *arguments]) == status
+        told = capsys.readouterr().err
+        assert told.startswith("error: ")
+        assert message in told
+        assert len(told.splitlines()) == 1
