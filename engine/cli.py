@@ -320,7 +320,10 @@ def _add_plan(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument("--rates", metavar="RUN", help="take lengths, pass rates and speeds from this run")
     command.add_argument("--run", metavar="RUN", help="compare with what this run took")
     command.add_argument("--json", action="store_true", help="as JSON")
-    what = "an assumption: mfu=0.4, student_parameters=7e9, teacher.lengths=DeepSeek-R1, verify_s.code=2, …"
+    what = (
+        "an assumption: mfu=0.4, student_parameters=7e9, teacher.lengths=DeepSeek-R1 for all teachers,"
+        " teachers.NAME.lengths and gpus_of.NAME for one, verify_s.code=2, …"
+    )
     _add_settings(command, what, dest="assumptions")
     command.set_defaults(work=verbs.plan)
 

@@ -11,6 +11,7 @@ from reasonmill.engine.plan.actual import compare
 from reasonmill.engine.plan.make import make_plan
 from reasonmill.engine.plan.settings import PlanSettings
 from reasonmill.engine.run import run
+from reasonmill.engine.simulation.settings import SimulationSettings
 
 QUICK = PlanSettings(verify_s={"math": 0.0005})
 
@@ -150,3 +151,27 @@ def test_what_keeps_a_plan_from_being_made_is_one_line(tmp_path, monkeypatch, ca
         assert told.startswith("error: ")
         assert message in told
         assert len(told.splitlines()) == 1
+
+
+def test_teachers_of_different_sizes_have_rates_and_gpus_of_their_own(recipe):
+    teachers = [{"name": name, "kind": "vllm", "model": "folder", "max_num_seqs": 16} for name in ("large", "small")]
+    asked = recipe(num_queries=60, teachers=[*teachers, {"name": "api", "kind": "endpoint", "base_url": "http://a/v1"}])
+    faster = SimulationSettings(length_scale=0.1, speed_up=4.0)
+    plan = make_plan(asked, replace(QUICK, gpus_of={"small": 1, "api": 0}, teachers={"small": faster}))
+    assert [stage(plan, f"generate {name}").gpus for name in ("large", "small", "api")] == [4, 1, 0]
+    assert stage(plan, "generate small").seconds < stage(plan, "generate large").seconds / 4
+    assert (plan.gpus, plan.split.units, plan.split.gpus_of_unit) == (
+        5,
+        {"large": 1, "small": 1},
+        {"large": 4, "small": 1},
+    )
+    assert plan.warnings == ()
+    with pytest.raises(ValueError, match="gpus_of: 'smal' is none of the recipe's teachers large, small, api"):
+        make_plan(asked, replace(QUICK, gpus_of={"smal": 1}))
+
+
+def test_assumed_answers_that_do_not_fit_are_warned_of(recipe):
+    teacher = {"name": "t", "kind": "vllm", "model": "folder", "max_tokens": 256}
+    (warning,) = make_plan(recipe(num_queries=20, teachers=[teacher]), QUICK).warnings
+    assert warning.startswith("t: 100% of the answers that are assumed are longer than its max_tokens 256")
+    assert make_plan(recipe(num_queries=20), QUICK).warnings == ()
