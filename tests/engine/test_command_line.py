@@ -68,7 +68,11 @@ def test_a_mistake_is_one_line_that_names_place_and_value(folder, mistake):
 
 def test_a_recipe_that_is_none_is_named(folder):
     (folder / "broken.yaml").write_text("run: {name: [")
-    for recipe, message in (("missing.yaml", "does not exist"), ("broken.yaml", "is not YAML"), (".", "is a folder")):
+    for recipe, message in (
+        ("missing.yaml", "does not exist"),
+        ("broken.yaml", "is not YAML: while parsing a flow node, expected the node content"),
+        (".", "is a folder"),
+    ):
         done = reasonmill(folder, "run", recipe)
         assert done.returncode == 2
         assert message in done.stderr
