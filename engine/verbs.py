@@ -93,6 +93,8 @@ def _run(options: argparse.Namespace, console: Console, *, whole: bool) -> int:
     from reasonmill.engine.recipe import load_recipe
     from reasonmill.engine.run import run as run_recipe
 
+    if options.output_dir == "":  # a variable of the shell that is not set
+        raise ValueError("--output-dir is empty; the working directory is '.'")
     limit = [f"queries.limit={options.limit}"] if options.limit is not None else []
     recipe = load_recipe(options.recipe, [*options.overrides, *limit])
     if not whole:

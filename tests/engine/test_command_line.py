@@ -8,6 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from reasonmill.engine.cli import run_command
+
 ROOT = Path(__file__).resolve().parents[2]
 
 RECIPE = """
@@ -64,6 +66,12 @@ def test_a_mistake_is_one_line_that_names_place_and_value(folder, mistake):
     assert message in last
     assert "Traceback" not in done.stderr
     assert not (folder / "out").exists()  # the mended command may use it
+
+
+def test_an_empty_output_folder_is_refused_rather_than_replaced(folder, capsys):
+    assert run_command(["generate", str(folder / "recipe.yaml"), "--output-dir", ""]) == 2
+    assert "--output-dir is empty" in capsys.readouterr().err
+    assert not (folder / "runs").exists()
 
 
 def test_a_recipe_that_is_none_is_named(folder):
