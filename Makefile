@@ -1,5 +1,6 @@
 # make run   sets up .venv and runs the main job on the embedded default (recipes/quickstart.yaml)
 # make test  sets up .venv and passes the tests
+# make help  says what else there is
 #
 # Where pip does not find torch's CPU wheel by itself:  make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
@@ -24,6 +25,12 @@ run: setup  ## the main job: queries in, verified dataset and trained student ou
 # one worker a core, each loads torch and at times vLLM: 4 at most; the next test goes to whoever is idle
 test: setup $(VENV)/.compiler  ## all tests of this machine
 	$(BIN)/pytest -q --durations=15 --numprocesses=auto --maxprocesses=4 --dist=worksteal
+
+# BENCH: the stages to measure, all of them by default; SCALE: ci takes minutes on two cores
+BENCH ?=
+SCALE ?= ci
+bench: setup  ## figures of the stages beside their targets and peers: make bench BENCH=packing
+	$(BIN)/reasonmill bench $(BENCH) --scale $(SCALE)
 
 # GPU_PYTHON: one that has torch, Triton, NumPy and pytest (the part `train`: reasonmill[cuda,train]); Liger and QuACK are measured beside ours where it has them
 GPU_PYTHON ?= python3

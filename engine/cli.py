@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from reasonmill.engine import verbs
-from reasonmill.engine.console import LastingConsole
+from reasonmill.engine.console import LastingConsole, show_any_text
 
 _OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # behind an option that takes several files it looks like one more
 _NAMED = re.compile(r"[^=.]+=.+\.(jsonl|jsonl\.zst|json|parquet)$")  # NAME=FILE is none
@@ -20,6 +20,7 @@ _NAMED = re.compile(r"[^=.]+=.+\.(jsonl|jsonl\.zst|json|parquet)$")  # NAME=FILE
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `reasonmill`."""
+    show_any_text()
     sys.exit(run_command(sys.argv[1:] if arguments is None else list(arguments)))
 
 
@@ -323,7 +324,10 @@ def _add_plan(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument("--rates", metavar="RUN", help="take lengths, pass rates and speeds from this run")
     command.add_argument("--run", metavar="RUN", help="compare with what this run took")
     command.add_argument("--json", action="store_true", help="as JSON")
-    what = "an assumption: mfu=0.4, student_parameters=7e9, teacher.lengths=DeepSeek-R1, verify_s.code=2, …"
+    what = (
+        "an assumption: mfu=0.4, student_parameters=7e9, teacher.lengths=DeepSeek-R1 for all teachers,"
+        " teachers.NAME.lengths and gpus_of.NAME for one, verify_s.code=2, …"
+    )
     _add_settings(command, what, dest="assumptions")
     command.set_defaults(work=verbs.plan)
 

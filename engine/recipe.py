@@ -58,8 +58,10 @@ class QueriesSettings:
             raise ValueError("give either paths or generator, and not both")
         if self.category is not None and self.category not in CATEGORIES:
             raise ValueError(f"category: {self.category!r} is none of {', '.join(CATEGORIES)}")
-        if self.num_queries < 1 or (self.limit is not None and self.limit < 1):
-            raise ValueError(f"num_queries {self.num_queries} and limit {self.limit} must be positive")
+        for name in ("num_queries", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: {value} is not positive")
         if not 0.0 <= self.max_unreadable_share <= 1.0:
             raise ValueError(f"max_unreadable_share: {self.max_unreadable_share} is outside [0, 1]")
 

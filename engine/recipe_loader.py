@@ -67,9 +67,17 @@ def _parse(text: str, refusal: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: 2026-13-40 looks like a date, say
-        raise ValueError(f"{refusal}: {error}") from None
+        raise ValueError(f"{refusal}: {_told(error)}") from None
     except RecursionError:
         raise ValueError(f"{refusal}: it is nested too deep") from None
+
+
+def _told(error: Exception) -> str:
+    """What the parser says, on one line: it draws the place, here it is named."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    found = ", ".join(part for part in (error.context, error.problem) if part)
+    return f"{found} (line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1})"
 
 
 def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -6,14 +6,14 @@ import asyncio
 import os
 import signal
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from reasonmill.engine.faults import RunFailed, Stopped
+from reasonmill.engine.console import tell
+from reasonmill.engine.faults import RunFailed, Stopped, first_failure
 from reasonmill.engine.flow.closing import summary_lines
 from reasonmill.engine.flow.inputs import check_inputs, prepare_inputs, resolve_recipe
 from reasonmill.engine.flow.pipeline import run_pipeline
@@ -30,7 +30,7 @@ from reasonmill.engine.store.card import write_card
 
 def run(recipe: Recipe, *, output_dir: str | None, resume: bool, console: Console) -> Path:
     """Run a recipe to its end; returns the run directory. Raises ValueError for what the user can mend, Stopped after
-    Ctrl-C or SIGTERM, and whatever else stopped it.
+    Ctrl-C, SIGTERM or a closed terminal, and whatever else stopped it.
     """
     root = choose_directory(output_dir or recipe.run.output_dir, recipe.run.name, resume=resume)
     with HeldRunDirectory(root, recipe, resume=resume) as paths, _guarded(root):
@@ -71,7 +71,7 @@ def _noted() -> Iterator[None]:
     try:
         yield
     except (OSError, RunFailed, sqlite3.Error) as further:
-        print(f"also: {further}", file=sys.stderr)
+        tell(f"also: {further}")
 
 
 def _close(recipe: Recipe, paths: RunDirectory, state: str, telemetry: Telemetry, console: Console) -> None:
@@ -96,20 +96,25 @@ def _guarded(root: Path) -> Iterator[None]:
 
 
 async def _until_stopped(work: object) -> None:
-    """Await a coroutine; SIGINT and SIGTERM cancel it once, and it tears itself down in order."""
+    """Await a coroutine; a signal to stop cancels it once, and it tears itself down in order. A terminal that is closed
+    counts as one, and says so twice: to the shell's jobs, then to the foreground. Under nohup it does not count.
+    """
     task = asyncio.ensure_future(work)  # type: ignore[call-overload]
     received: list[int] = []
 
     def stop(number: int) -> None:
         if not received:
-            print(f"\n{signal.Signals(number).name}: stopping in order, a second one kills", file=sys.stderr)
             received.append(number)
             task.cancel()
-        else:
+            tell(f"\n{signal.Signals(number).name}: stopping in order, a second one kills")
+        elif number != signal.SIGHUP:
             os.kill(os.getpid(), signal.SIGKILL)
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, stop, number)
     try:
         await task
@@ -120,15 +125,7 @@ async def _until_stopped(work: object) -> None:
     except BaseExceptionGroup as group:
         if received:
             raise Stopped(received[0]) from None
-        raise _first(group) from None
+        raise first_failure(group) from None
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first failure of a group; the others are its consequences."""
-    failure: BaseException = group
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
-from reasonmill.engine.console import silence
+from reasonmill.engine.console import silence, tell
+from reasonmill.engine.extras import check_packages, install_command
 from reasonmill.engine.faults import RunFailed, Stopped
 from reasonmill.engine.teachers.protocol import TeacherFault
 
@@ -43,7 +44,7 @@ def guarded(work: Callable[[argparse.Namespace, Console], int], options: argpars
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         return work(options, console)
-    except (ValueError, FileNotFoundError) as mistake:
+    except (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError) as mistake:
         return _say(mistake, MISTAKE)
     except ModuleNotFoundError as missing:
         return _say_missing(missing)
@@ -53,35 +54,28 @@ def guarded(work: Callable[[argparse.Namespace, Console], int], options: argpars
     except (RunFailed, TeacherFault, OSError) as failure:
         return _say(failure, FAILED)
     except Stopped as stopped:
-        how = "the same command with --resume" if hasattr(options, "resume") else "the same command"
-        print(f"stopped by {stopped}: {how} goes on", file=sys.stderr)
+        _say_stopped(str(stopped), options)
         return stopped.status
     except KeyboardInterrupt:
-        return 130
+        if hasattr(options, "resume"):
+            _say_stopped("SIGINT", options)
+        return 128 + signal.SIGINT
 
 
-_EXTRAS = {
-    "vllm": "cpu' or 'reasonmill[cuda",
-    "torch": "train",
-    "transformers": "train",
-    "deepspeed": "train",
-    "sentence_transformers": "embed",
-    "faiss": "semantic",
-    "reasoning_gym": "quickstart",
-    "gguf": "smollm2",
-}  # which extra brings a package
+def _say_stopped(by: str, options: argparse.Namespace) -> None:
+    how = "the same command with --resume" if hasattr(options, "resume") else "the same command"
+    tell(f"stopped by {by}: {how} goes on")
 
 
 def _say_missing(missing: ModuleNotFoundError) -> int:
-    package = (missing.name or "").partition(".")[0]
-    if package not in _EXTRAS:
+    command = install_command([missing.name or ""])
+    if command is None:
         raise missing
-    print(f"error: {package} is not installed: pip install 'reasonmill[{_EXTRAS[package]}]'", file=sys.stderr)
-    return MISTAKE
+    return _say(f"{(missing.name or '').partition('.')[0]} is not installed: {command}", MISTAKE)
 
 
-def _say(error: BaseException, status: int) -> int:
-    print("; ".join((f"error: {error}", *getattr(error, "__notes__", ()))), file=sys.stderr)
+def _say(error: object, status: int) -> int:
+    tell("; ".join((f"error: {error}", *getattr(error, "__notes__", ()))))
     return status
 
 
@@ -99,6 +93,8 @@ def _run(options: argparse.Namespace, console: Console, *, whole: bool) -> int:
     from reasonmill.engine.recipe import load_recipe
     from reasonmill.engine.run import run as run_recipe
 
+    if options.output_dir == "":  # a variable of the shell that is not set
+        raise ValueError("--output-dir is empty; the working directory is '.'")
     limit = [f"queries.limit={options.limit}"] if options.limit is not None else []
     recipe = load_recipe(options.recipe, [*options.overrides, *limit])
     if not whole:
@@ -107,6 +103,7 @@ def _run(options: argparse.Namespace, console: Console, *, whole: bool) -> int:
         raise ValueError("pack.kind, train.preference: a run trains on samples; pairs are for the verbs pack and train")
     if options.dry_run:
         return _print_recipe(recipe)
+    check_packages(recipe)
     run_recipe(recipe, output_dir=options.output_dir, resume=options.resume, console=console)
     return DONE
 

@@ -236,6 +236,8 @@ class Asker:
         pair.faults.pop(number, None)
         self._budget.spend(answer.completion_tokens)
         self._telemetry.count("attempts")
+        if number > 1:
+            self._telemetry.count("retries")
         self._telemetry.count("generated_tokens", answer.completion_tokens)
         if answer.saved_tokens:
             self._telemetry.count("broken_off")

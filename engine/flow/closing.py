@@ -15,18 +15,25 @@ def summary_lines(summary: dict[str, Any], root: Path) -> list[str]:
     sessions = "" if summary["sessions"] == 1 else f" in {summary['sessions']} sessions"
     goodput, overlap = _number(summary["goodput_tokens_per_s"]), _number(summary["overlap_ratio"], 2)
     whole = _number(summary["goodput_of_run_tokens_per_s"])
-    saved = sum(cost["saved_tokens"] for cost in summary["costs"])
     first, last = _number(summary["loss_first"], 3), _number(summary["loss_last"], 3)
+    asked = f"{summary['attempts']:,}, {summary['retries']:,} of them retries"
+    broken = f", some {summary['saved_tokens']:,} saved by breaking {summary['broken_off']:,} answers off"
     rows = [
         ("state", f"{summary['state']}, {summary['wall_s']:.0f} s{sessions}"),
         ("queries in", f"{summary['queries_in']:,}, kept {summary['kept']:,}"),
         ("removed", removed),
-        ("attempts", f"{summary['attempts']:,} for {summary['pairs']:,} pairs of query and teacher"),
+        (
+            "attempts",
+            f"{asked}, for {summary['pairs']:,} pairs of query and teacher",
+        ),
         ("accepted", f"{summary['accepted']:,}, at attempt {tries or '-'}"),
         ("unanswered", unanswered),
         ("samples", f"{summary['samples']:,} in the dataset; accepted and withheld: {withheld}"),
         ("goodput", f"{goodput} accepted tokens/s while teachers were asked, {whole} over the whole run"),
-        ("tokens", f"{summary['generated_tokens']:,} generated, some {saved:,} saved by breaking loops off"),
+        (
+            "tokens",
+            f"{summary['generated_tokens']:,} generated{broken if summary['broken_off'] else ''}",
+        ),
         ("overlap ratio", f"{overlap} of generation, verification and training at work at once"),
         (
             "rows",
@@ -40,7 +47,13 @@ def summary_lines(summary: dict[str, Any], root: Path) -> list[str]:
         ("bottleneck", summary["bottleneck"] or "-"),
         ("everything", f"{root}  (report.html, dataset/, student/, trace.json, rejects/)"),
     ]
-    return [f"{name:>16}  {text}" for name, text in rows]
+    absent = {
+        *(("rows", "fill") if summary["rows"] is None else ()),
+        *(("loss",) if not summary["steps"] else ()),
+        *(("pass@1 student",) if passes["student_before"] is None and passes["student_after"] is None else ()),
+        *(("pass@1 teachers",) if not passes["teachers"] else ()),
+    }
+    return [f"{name:>16}  {text}" for name, text in rows if name not in absent]
 
 
 def _percent(value: float | None) -> str:

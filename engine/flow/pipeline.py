@@ -122,7 +122,9 @@ async def _distil(run: Running, cohorts: list[Cohort]) -> None:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
             raise
+        run.telemetry.waiting_for = "the teachers to start"
         teachers = await opening
+        run.telemetry.waiting_for = ""
         async with asyncio.TaskGroup() as group:
             group.create_task(_fill(run, curation, pool), name="fill")
             for cohort in cohorts:

@@ -14,7 +14,8 @@ from reasonmill.engine.flow.telemetry import Telemetry
 from reasonmill.engine.records import CATEGORIES
 
 LINE_EVERY_S = 5.0
-_TROUBLES = ("attempts_cancelled", "broken_off", "teacher_faults", "checks_repeated")  # shown once they occur
+_SELDOM = ("retries", "attempts_cancelled", "broken_off", "teacher_faults", "checks_repeated")  # shown once they occur
+_UNITS = (("h", 3600), ("min", 60), ("s", 1))  # of the time left, the first of which there are three
 
 
 class Progress:
@@ -54,7 +55,8 @@ class Progress:
 
     def _figures(self) -> dict[str, str]:
         counters, telemetry, rate = self._telemetry.counters, self._telemetry, self._rates.per_second
-        figures = {
+        figures = {"waiting for": telemetry.waiting_for} if telemetry.waiting_for else {}
+        figures |= {
             "generating": str(telemetry.active("generate")),
             "verifying": str(telemetry.active("verify")),
             "attempts": f"{counters['attempts']:,}",
@@ -65,9 +67,13 @@ class Progress:
         }
         if counters["queries"]:
             figures["queries"] = f"{counters['decided']:,} of {counters['queries']:,}{self._time_left()}"
-        for name in _TROUBLES:
+        for name in _SELDOM:
             if counters[name]:
                 figures[name.replace("_", " ")] = f"{counters[name]:,}"
+        for category in CATEGORIES:
+            judged, accepted = (counters[f"{what}_{category}"] for what in ("judged", "accepted"))
+            if judged:
+                figures[f"accepted, {category}"] = f"{accepted:,} of {judged:,} ({accepted / judged:.0%})"
         step = self._last_step()
         if step is not None:
             figures["train"] = f"step {step['step']}, loss {step['loss']:.3f}"
@@ -81,7 +87,10 @@ class Progress:
         left = remaining_s(
             counters["decided"], counters["queries"], done_before=before, elapsed_s=time.monotonic() - since
         )
-        return "" if left is None else f", {left / 60:,.0f} min left"
+        if left is None:
+            return ""
+        unit, seconds = next(((unit, of) for unit, of in _UNITS if left >= 3 * of), _UNITS[-1])
+        return f", {left / seconds:,.0f} {unit} left"
 
     def _last_step(self) -> dict[str, Any] | None:
         try:
@@ -97,8 +106,4 @@ class Progress:
         table = Table(title=f"reasonmill · {elapsed_s:.0f} s", show_header=False)
         for name, value in self._figures().items():
             table.add_row(name, value)
-        for category in CATEGORIES:
-            judged, accepted = (self._telemetry.counters[f"{what}_{category}"] for what in ("judged", "accepted"))
-            if judged:
-                table.add_row(f"accepted, {category}", f"{accepted:,} of {judged:,} ({accepted / judged:.0%})")
         return table

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sqlite3
 import stat
 import time
 from dataclasses import dataclass
@@ -43,7 +44,13 @@ FREE_ON_RESUME = (
 # Keys of a teacher that its answers come from; the others say where and how fast.
 ANSWERS_FROM = (
     *("model", "script", "categories", "system_prompt", "generation_prompt"),
-    *("temperature", "top_p", "top_k", "max_tokens"),
+    *("temperature", "top_p", "top_k", "max_tokens", "loop_breaker"),
+)
+# The same of a simulated teacher that stays one; the others of its simulation say how fast it is and what breaks.
+SIMULATED_FROM = (
+    *("seed", "lengths", "passes", "pass_rate", "pass_spread", "teacher_correlation", "length_correlation"),
+    *("wrong_length_factor", "length_scale", "text_mode", "answers"),
+    *("faults.truncation_rate", "faults.loop_rate", "faults.second_think_rate", "faults.loop_break_tokens"),
 )
 
 
@@ -149,6 +156,7 @@ class HeldRunDirectory:
         if begun:
             try:
                 self._compare(root)
+                _check_journal(self.paths)
             except ValueError:
                 self._lock.close()
                 raise
@@ -187,9 +195,15 @@ class HeldRunDirectory:
     def _compare(self, root: Path) -> None:
         """Refuse a recipe that would make something else; teachers may join, and be served in another way."""
         recorded = read_yaml(root / RESOLVED)
+        known = {teacher["name"]: teacher for teacher in recorded["teachers"]}
+        given = {teacher["name"]: teacher for teacher in self._recipe["teachers"]}
+        for name in known:
+            if name not in given:
+                raise ValueError(f"--resume with another recipe: teachers: {name!r} of the run is not there any more")
+        joined = [name for name in given if name not in known]
+        for name in known:
+            _compare_simulations(known[name], given[name])
         before, now = _flat(_by_teacher(recorded)), _flat(_by_teacher(self._recipe))
-        known = [teacher["name"] for teacher in recorded["teachers"]]
-        joined = [teacher["name"] for teacher in self._recipe["teachers"] if teacher["name"] not in known]
         now = {key: value for key, value in now.items() if not any(key.startswith(f"teachers.{n}.") for n in joined)}
         for key in sorted(before.keys() | now.keys()):
             free_keys = (*FREE_ON_RESUME, "pack.teachers") if joined else FREE_ON_RESUME
@@ -213,6 +227,28 @@ def _check_folder(root: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder")
 
 
+def _compare_simulations(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse a simulated teacher that would answer in another way."""
+    if before.get("kind") != "simulated" or now["kind"] != "simulated":
+        return
+    old, new = _flat(before["simulation"]), _flat(now["simulation"])
+    for key in sorted(old.keys() | new.keys()):
+        if any(key == of or key.startswith(of + ".") for of in SIMULATED_FROM) and old.get(key) != new.get(key):
+            place = f"teachers.{now['name']}.simulation.{key}"
+            raise ValueError(f"--resume with another recipe: {place} was {old.get(key)!r} and is now {new.get(key)!r}")
+
+
+def _check_journal(paths: RunDirectory) -> None:
+    """Refuse to begin anew what had been begun: without its journal a run would ask everything again, beside what it
+    made before. A journal that is copied while the run goes on needs its `-wal`.
+    """
+    if not _has_attempts(paths.journal) and next(paths.dataset.glob("*/*.parquet"), None) is not None:
+        raise ValueError(
+            f"{str(paths.root)!r} holds a dataset and a journal without it: {paths.journal.name!r} (with its -wal,"
+            " where there is one) was lost; bring it back, or begin in another --output-dir"
+        )
+
+
 def _by_teacher(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe with what makes a teacher's answers under its name, without how it is served."""
     teachers = {teacher["name"]: {key: teacher.get(key) for key in ANSWERS_FROM} for teacher in recipe["teachers"]}
@@ -226,6 +262,12 @@ def _has_attempts(journal: Path) -> bool:
     connection = open_for_reading(journal)
     try:
         return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM attempts)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return False
+    except sqlite3.DatabaseError:  # damaged: whoever opens it next says so
+        return True
     finally:
         connection.close()
 

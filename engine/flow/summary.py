@@ -17,6 +17,7 @@ from reasonmill.engine.flow.release import LAST_PACKED_STATE
 from reasonmill.engine.flow.run_directory import RunDirectory
 from reasonmill.engine.flow.trace import overlap_ratio, read_spans, training_spans, union_length, write_trace
 from reasonmill.engine.recipe import Recipe
+from reasonmill.engine.store.accepted import accepted_attempts
 from reasonmill.engine.store.aside import whole_file, write_whole
 from reasonmill.engine.store.journal import open_for_reading
 
@@ -31,7 +32,7 @@ def write_summary(recipe: Recipe, paths: RunDirectory, state: str, counters: Cou
     last = max((end for intervals in busy.values() for _, end in intervals), default=None)
     connection = open_for_reading(paths.journal)
     try:
-        figures = _journal_figures(connection)
+        figures = _journal_figures(connection, recipe.attempts.mode)
         if recipe.attempts.mode == "k_pass":
             figures["pass_rates"] = write_pass_rates(connection, paths.pass_rates)
         write_rejects(connection, paths.rejects)
@@ -57,6 +58,7 @@ def write_summary(recipe: Recipe, paths: RunDirectory, state: str, counters: Cou
         "pass_at_1": _pass_at_1(paths.root / "evaluation.json"),
         "stages": _stages(paths.root / "metrics.jsonl", busy, wall_s),
         "restarts": {name: n for name, n in sorted(counters.items()) if "restart" in name or "fault" in name},
+        "last_session": {name: counters[name] for name in ("attempts_cancelled", "checks_repeated", "teacher_faults")},
         "hardware": {"machine": platform.machine(), "cores": len(os.sched_getaffinity(0))},
         "versions": {"python": platform.python_version(), **_versions()},
         "paths": {name: str(path) for name, path in _existing(paths).items()},
@@ -66,7 +68,7 @@ def write_summary(recipe: Recipe, paths: RunDirectory, state: str, counters: Cou
     return summary
 
 
-def _journal_figures(connection: sqlite3.Connection) -> dict[str, Any]:
+def _journal_figures(connection: sqlite3.Connection, mode: str) -> dict[str, Any]:
     def one(sql: str) -> Any:
         return connection.execute(sql).fetchone()[0]
 
@@ -79,6 +81,7 @@ def _journal_figures(connection: sqlite3.Connection) -> dict[str, Any]:
     accepted = (
         "FROM pairs JOIN attempts USING (ordinal, teacher, number)"  # pairs without an accepted attempt have no number
     )
+    samples = f"FROM pairs JOIN attempts USING (ordinal, teacher) WHERE {accepted_attempts(mode)}"
     return {
         "queries_in": int(queries_in[0]) if queries_in else 0,
         "removed": table("SELECT reason, count(*) FROM rejects WHERE teacher = '' GROUP BY reason ORDER BY 2 DESC, 1"),
@@ -95,15 +98,19 @@ def _journal_figures(connection: sqlite3.Connection) -> dict[str, Any]:
         ),
         "samples": one("SELECT coalesce(sum(num_rows), 0) FROM shards"),
         "attempts": one("SELECT count(*) FROM attempts"),
+        "retries": one("SELECT count(*) FROM attempts WHERE number > 1"),
+        "finish_reasons": table("SELECT finish_reason, count(*) FROM attempts GROUP BY 1 ORDER BY 2 DESC, 1"),
         "attempts_by_number_accepted": table(f"SELECT number, count(*) {accepted} GROUP BY number ORDER BY 1"),
-        "accepted_tokens": one(f"SELECT coalesce(sum(completion_tokens), 0) {accepted}"),
+        "accepted_tokens": one(f"SELECT coalesce(sum(completion_tokens), 0) {samples}"),  # k_pass: of all right answers
         "generated_tokens": one("SELECT coalesce(sum(completion_tokens), 0) FROM attempts"),
+        "broken_off": one("SELECT count(*) FROM attempts WHERE saved_tokens > 0"),
+        "saved_tokens": one("SELECT coalesce(sum(saved_tokens), 0) FROM attempts"),
         "rows": packed.get("num_rows"),
         "fill": packed["num_row_tokens"] / (packed["num_rows"] * packed["max_length"])
         if packed.get("num_rows")
         else None,
         "documents_packed": packed.get("num_documents"),
-        "costs": read_costs(connection),
+        "costs": read_costs(connection, mode),
         "excluded_too_long": one(
             "SELECT coalesce(sum(coalesce(json_array_length(CAST(evidence AS TEXT), '$.attempts'), 1)), 0)"
             " FROM rejects WHERE stage = 'pack'"

@@ -92,6 +92,7 @@ class Telemetry:
         self._channels: list[Channel[Any]] = []
         self._max_spans = max_spans
         self.counters: Counter[str] = Counter()
+        self.waiting_for = ""  # what keeps the run from asking, for people to read
         self.started_unix_s = time.time()
         self._unix_offset_s = self.started_unix_s - time.perf_counter()
 

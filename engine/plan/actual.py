@@ -9,6 +9,7 @@ import orjson
 from reasonmill.engine.plan.make import Plan
 from reasonmill.engine.plan.measured import teacher_busy_s
 from reasonmill.engine.plan.stages import StagePlan
+from reasonmill.engine.store.accepted import accepted_attempts
 from reasonmill.engine.store.journal import open_for_reading
 
 
@@ -37,7 +38,7 @@ def compare(plan: Plan, run: Path) -> list[Compared]:
     try:
         for stage in plan.stages:
             if stage.name.startswith("generate "):
-                found += _teacher(connection, run, stage.name.removeprefix("generate "), stage)
+                found += _teacher(connection, run, stage.name.removeprefix("generate "), stage, plan.mode)
         checks = connection.execute("SELECT coalesce(sum(verify_s), 0) FROM attempts").fetchone()[0]
     finally:
         connection.close()
@@ -46,13 +47,13 @@ def compare(plan: Plan, run: Path) -> list[Compared]:
     return found + _whole(plan, run)
 
 
-def _teacher(connection: sqlite3.Connection, run: Path, teacher: str, stage: StagePlan) -> list[Compared]:
+def _teacher(connection: sqlite3.Connection, run: Path, teacher: str, stage: StagePlan, mode: str) -> list[Compared]:
     attempts, tokens = connection.execute(
         "SELECT count(*), coalesce(sum(completion_tokens), 0) FROM attempts WHERE teacher = ?", (teacher,)
     ).fetchone()
     accepted, accepted_tokens = connection.execute(
-        "SELECT count(*), coalesce(sum(completion_tokens), 0) FROM pairs JOIN attempts USING (ordinal, teacher, number)"
-        " WHERE teacher = ?",
+        "SELECT count(*), coalesce(sum(completion_tokens), 0) FROM pairs JOIN attempts USING (ordinal, teacher)"
+        f" WHERE teacher = ? AND {accepted_attempts(mode)}",
         (teacher,),
     ).fetchone()
     rows = (
@@ -80,7 +81,6 @@ def _whole(plan: Plan, run: Path) -> list[Compared]:
             found.append(Compared(name="generate", unit="s", planned=plan.generate_s, actual=stage["busy_s"]))
         elif stage["name"] in ("train", "evaluate") and stage["name"] in planned:
             found.append(Compared(name=stage["name"], unit="s", planned=planned[stage["name"]], actual=stage["busy_s"]))
-    if told.get("started_unix_s") and told.get("ended_unix_s"):
-        actual = told["ended_unix_s"] - told["started_unix_s"]
+    if actual := told.get("wall_s"):  # of all sessions, without the time between them
         found.append(Compared(name="whole run", unit="s", planned=plan.wall_s, actual=actual))
     return found

@@ -1,6 +1,7 @@
 """`reasonmill plan`."""
 
 import argparse
+import sqlite3
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
+from reasonmill.engine.faults import RunFailed, first_failure
 from reasonmill.engine.flow.inputs import Inputs, resolve_recipe
 from reasonmill.engine.plan.actual import compare
 from reasonmill.engine.plan.make import make_plan
@@ -15,6 +17,8 @@ from reasonmill.engine.plan.settings import PlanSettings
 from reasonmill.engine.plan.show import show_comparison, show_plan
 from reasonmill.engine.recipe import load_recipe
 from reasonmill.engine.recipe_loader import apply_overrides, build
+
+FILE_WIDTH = 120  # characters of a line where no terminal says how many it has
 
 
 def main(options: argparse.Namespace, console: Console) -> int:
@@ -24,12 +28,16 @@ def main(options: argparse.Namespace, console: Console) -> int:
     settings = build(PlanSettings, apply_overrides({}, options.assumptions))
     if options.gpus is not None:
         settings = replace(settings, gpus=options.gpus)
-    for run in (options.rates, options.run):
-        if run is not None and not Path(run).is_dir():
-            raise ValueError(f"run directory {run!r} does not exist")
+    rates, run = _run_of("--rates", options.rates), _run_of("--run", options.run)
     resolved = resolve_recipe(recipe, Inputs(queries=recipe.queries.paths))
-    plan = make_plan(resolved, settings, rates=Path(options.rates) if options.rates else None)
-    compared = compare(plan, Path(options.run)) if options.run else None
+    try:
+        plan = make_plan(resolved, settings, rates=rates)
+        compared = compare(plan, run) if run is not None else None
+    except sqlite3.Error as error:
+        read = " or ".join(repr(str(path)) for path in (rates, run) if path is not None)
+        raise RunFailed(f"the journal of {read} cannot be read: {error}") from error
+    except BaseExceptionGroup as group:  # what failed in the rehearsal
+        raise first_failure(group) from None
     if options.json:
         told = plan.as_json()
         if compared is not None:
@@ -39,7 +47,17 @@ def main(options: argparse.Namespace, console: Console) -> int:
             ]
         sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         return 0
+    if not console.is_terminal:
+        console.width = max(console.width, FILE_WIDTH)
     show_plan(plan, console)
     if compared is not None:
         show_comparison(compared, console)
     return 0
+
+
+def _run_of(option: str, folder: str | None) -> Path | None:
+    if folder is None:
+        return None
+    if not (Path(folder) / "journal.sqlite").is_file():
+        raise ValueError(f"{option}: {folder!r} is no folder of a run: it has no journal")
+    return Path(folder)

@@ -1,5 +1,6 @@
 """A whole plan: stages, wall time, bottleneck and the best split of the GPUs, from a recipe and rates."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,15 @@ from reasonmill.engine.plan.stages import (
     verify_stage,
     wall_s,
 )
-from reasonmill.engine.plan.workload import workload
+from reasonmill.engine.plan.workload import Workload, workload
 from reasonmill.engine.recipe import Recipe
 from reasonmill.engine.simulation.answers import AnswerModel
-from reasonmill.engine.simulation.settings import SimulationSettings
+from reasonmill.engine.simulation.bounds import World
+from reasonmill.engine.simulation.settings import FaultSettings, SimulationSettings
 from reasonmill.engine.teachers.settings import TeacherSettings
+
+CUT_LOOK = 500  # queries whose assumed first answers are looked at
+CUT_SHARE = 0.25  # of them that max_tokens may cut off before the plan warns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,7 @@ class Plan:
     """What a run is expected to take. `rates` names where each teacher's figures come from."""
 
     run: str
+    mode: str  # of asking
     num_queries: int
     rehearsed_queries: int
     rates: dict[str, str]
@@ -42,6 +48,7 @@ class Plan:
     bottleneck: str
     gpus: int
     split: Split | None
+    warnings: tuple[str, ...]  # why not to believe it
 
     @property
     def gpu_hours(self) -> float:
@@ -56,6 +63,7 @@ class Plan:
 
 def make_plan(recipe: Recipe, settings: PlanSettings, *, rates: Path | None = None) -> Plan:
     """The plan of a recipe; with `rates`, a run's folder, from what that run measured. Raises ValueError."""
+    settings.check_names([one.name for one in recipe.teachers])
     if rates is not None:
         settings = measured_checks(rates, settings)
     sources: dict[str, str] = {}
@@ -82,8 +90,10 @@ def make_plan(recipe: Recipe, settings: PlanSettings, *, rates: Path | None = No
     used = sum(stage.gpus for stage in stages if stage.name.startswith("generate"))
     used += sum(stage.gpus for stage in stages if stage.name == "train" and streams)
     gpus = settings.gpus or used
+    needs = _needs(recipe, settings, stands, generation, stages, streams=streams)
     return Plan(
         run=recipe.run.name,
+        mode=recipe.attempts.mode,
         num_queries=work.num_queries,
         rehearsed_queries=generation.rehearsed_queries,
         rates=sources,
@@ -92,7 +102,8 @@ def make_plan(recipe: Recipe, settings: PlanSettings, *, rates: Path | None = No
         wall_s=wall_s(stages, generation, streams_to_trainer=streams),
         bottleneck=bottleneck(stages),
         gpus=gpus,
-        split=best_split(_needs(recipe, settings, stands, generation, stages, streams=streams), gpus),
+        split=best_split(needs, gpus) if needs else None,
+        warnings=tuple(_warnings(stands, sources, work)),
     )
 
 
@@ -122,10 +133,28 @@ def _stand(
     return Stand(settings=teacher, world=world, answers=answers)
 
 
+def _warnings(stands: Sequence[Stand], sources: Mapping[str, str], work: Workload) -> Iterator[str]:
+    """Assumed answers that the recipe cuts off are no answers of the teacher that it names."""
+    for stand in stands:
+        teacher = stand.settings
+        if sources[teacher.name] != "assumed" or teacher.kind == "scripted":
+            continue
+        asked = [q for q in work.known[:CUT_LOOK] if not teacher.categories or q.category in teacher.categories]
+        world = replace(stand.world, faults=FaultSettings())
+        model = AnswerModel(world, teacher=teacher.name, max_tokens=teacher.max_tokens)
+        cut = sum(World(settings=world, teacher=teacher.name).ask(model, q, 1).finish_reason == "length" for q in asked)
+        if asked and cut > CUT_SHARE * len(asked):
+            yield (
+                f"{teacher.name}: {cut / len(asked):.0%} of the answers that are assumed are longer than its max_tokens"
+                f" {teacher.max_tokens}: give --rates RUN, or --set teachers.{teacher.name}.length_scale=…"
+            )
+
+
 def assumed_world(teacher: TeacherSettings, settings: PlanSettings) -> SimulationSettings:
     """What stands for a teacher that is not simulated: as many replicas as it has servers or engines."""
     servers = len(teacher.base_urls) if teacher.kind == "endpoint" else teacher.data_parallel_size
-    return replace(settings.teacher, replicas=max(servers, settings.teacher.replicas))
+    world = settings.teachers.get(teacher.name, settings.teacher)
+    return replace(world, replicas=max(servers, world.replicas))
 
 
 def _needs(
@@ -140,9 +169,9 @@ def _needs(
     needs: dict[str, Need] = {}
     for stand, planned in zip(stands, generation.teachers, strict=True):
         _, each = teacher_gpus(stand.settings, stand.world, settings)
-        needs[planned.name] = Need(
-            seconds=planned.work_s / stand.world.speed_up, gpus=each, tail_s=planned.longest_answer_s
-        )
+        if each:  # nothing is to be split for a script, or what others pay for
+            seconds = planned.work_s / stand.world.speed_up
+            needs[planned.name] = Need(seconds=seconds, gpus=each, tail_s=planned.longest_answer_s)
     training = next((stage for stage in stages if stage.name == "train"), None)
     if training is not None and streams:
         needs["train"] = Need(seconds=training.seconds * training.gpus, gpus=1)

@@ -6,7 +6,7 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from reasonmill.engine.simulation.replica import SimulatedReplica
 from reasonmill.engine.simulation.settings import SimulationSettings
 from reasonmill.engine.simulation.virtual_time import run_virtual
 from reasonmill.engine.store import ledger
+from reasonmill.engine.store.accepted import accepted_attempts
 from reasonmill.engine.store.journal import Journal
 from reasonmill.engine.teachers.protocol import Generation, GenerationRequest, Teacher
 from reasonmill.engine.teachers.replica_set import ReplicaSet
@@ -73,14 +74,21 @@ class Rehearsed:
 
 def rehearse(recipe: Recipe, plan: PlanSettings, stands: Sequence[Stand], queries: Sequence[Query]) -> Rehearsed:
     """Run the scheduler over these queries. The files it needs are gone when it returns."""
-    with tempfile.TemporaryDirectory(prefix="reasonmill-plan-", dir=_fast_folder()) as folder:
-        return run_virtual(_rehearse(recipe, plan, stands, queries, Path(folder)))
+    with (
+        tempfile.TemporaryDirectory(prefix="reasonmill-plan-", dir=_fast_folder()) as folder,
+        closing(Telemetry(Path(folder))) as telemetry,
+    ):
+        return run_virtual(_rehearse(recipe, plan, stands, queries, Path(folder), telemetry))
 
 
 async def _rehearse(
-    recipe: Recipe, plan: PlanSettings, stands: Sequence[Stand], queries: Sequence[Query], folder: Path
+    recipe: Recipe,
+    plan: PlanSettings,
+    stands: Sequence[Stand],
+    queries: Sequence[Query],
+    folder: Path,
+    telemetry: Telemetry,
 ) -> Rehearsed:
-    telemetry = Telemetry(folder)
     checks = _Checks(recipe, plan, queries)
     async with Journal(folder / "journal.sqlite") as journal:
         await journal.say(*(ledger.insert_query(ordinal, query) for ordinal, query in enumerate(queries)))
@@ -106,8 +114,8 @@ async def _rehearse(
                 group.create_task(asker.run(admitted))
             seconds = asyncio.get_running_loop().time()
         await journal.flush()
-        teachers = {name: await _figures(journal, teacher) for name, teacher in watched.items()}
-    telemetry.close()
+        kept = accepted_attempts(recipe.attempts.mode)
+        teachers = {name: await _figures(journal, teacher, kept) for name, teacher in watched.items()}
     return Rehearsed(
         seconds=seconds, queries=len(queries), teachers=teachers, checks=checks.number, check_s=checks.seconds
     )
@@ -121,6 +129,7 @@ def stand_world(recipe: Recipe, stand: Stand) -> World:
         max_num_seqs=stand.settings.max_num_seqs,
         max_tokens=stand.settings.max_tokens,
         max_attempts=recipe.attempts.last_number,
+        until_right=recipe.attempts.mode != "k_pass",
         run_seed=recipe.run.seed,
         answers=stand.answers,
     )
@@ -152,14 +161,14 @@ async def _feed(
                 await admitted.put(OpenQuery(ordinal=ordinal, query=query, teachers=names))
 
 
-async def _figures(journal: Journal, watched: "_Watched") -> TeacherFigures:
+async def _figures(journal: Journal, watched: "_Watched", accepted: str) -> TeacherFigures:
     teacher = watched.name
     asked = await journal.rows(
         "SELECT count(*), coalesce(sum(completion_tokens), 0) FROM attempts WHERE teacher = ?", (teacher,)
     )
     kept = await journal.rows(
-        "SELECT count(*), coalesce(sum(completion_tokens), 0) FROM pairs JOIN attempts USING (ordinal, teacher, number)"
-        " WHERE teacher = ?",
+        "SELECT count(*), coalesce(sum(completion_tokens), 0) FROM pairs JOIN attempts USING (ordinal, teacher)"
+        f" WHERE teacher = ? AND {accepted}",
         (teacher,),
     )
     pairs = await journal.rows("SELECT count(*) FROM pairs WHERE teacher = ?", (teacher,))

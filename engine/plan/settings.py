@@ -1,5 +1,8 @@
-"""What a plan assumes where nothing was measured. Every figure can be set: `--set mfu=0.4`."""
+"""What a plan assumes where nothing was measured. Every figure can be set, for one teacher too: `--set mfu=0.4`,
+`--set teachers.NAME.speed.short_tokens_per_s=150`, `--set gpus_of.NAME=1`.
+"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reasonmill.engine.records import CATEGORIES
@@ -16,6 +19,8 @@ class PlanSettings:
     gpus: int | None = None  # to split between teachers and trainer; None: as many as the recipe uses
     replica_gpus: int = 4  # of one replica of a teacher whose tensor_parallel_size is 1: the default speed is that of 4
     teacher: SimulationSettings = field(default_factory=SimulationSettings)
+    teachers: dict[str, SimulationSettings] = field(default_factory=dict)  # by name, in place of `teacher`
+    gpus_of: dict[str, int] = field(default_factory=dict)  # by name, of one replica; 0: others pay for it
     rehearse_queries: int = 4000  # a longer run is rehearsed with so many, and its bulk worked out from there
     curate_queries_per_s: float = 2000.0  # assumed
     curate_removed_share: float = 0.0  # of the queries; assumed
@@ -33,6 +38,9 @@ class PlanSettings:
         for name in ("replica_gpus", "rehearse_queries", "evaluate_questions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
+        for name, number in self.gpus_of.items():
+            if number < 0:
+                raise ValueError(f"gpus_of.{name}: {number} is negative")
         if self.gpus is not None and self.gpus < 1:
             raise ValueError(f"gpus: {self.gpus} is not positive")
         for name in ("curate_queries_per_s", "pack_tokens_per_s", "student_parameters", "gpu_flops", "evaluate_tokens"):
@@ -51,6 +59,13 @@ class PlanSettings:
                 raise ValueError(f"verify_s: {category!r} is none of {', '.join(CATEGORIES)}")
             if not seconds >= 0.0:
                 raise ValueError(f"verify_s.{category}: {seconds} is negative")
+
+    def check_names(self, known: Sequence[str]) -> None:
+        """Raise ValueError where a teacher is spoken of that is not among the known."""
+        for key in ("teachers", "gpus_of"):
+            for name in getattr(self, key):
+                if name not in known:
+                    raise ValueError(f"{key}: {name!r} is none of the recipe's teachers {', '.join(known)}")
 
     def check_s(self, category: str) -> float:
         """Seconds of one check of this category."""

@@ -64,8 +64,14 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"      bottleneck  {plan.bottleneck}"
     rates = ", ".join(f"{name} {source}" for name, source in plan.rates.items())
     yield f"           rates  {rates}; scheduler rehearsed on {plan.rehearsed_queries:,} queries"
-    if plan.split is None:
+    if not plan.gpus:
+        yield "      best split  nothing to split: no teacher takes a GPU of ours"
+    elif plan.split is None:
         yield f"      best split  {plan.gpus} GPUs are not enough for one replica of each teacher and one rank"
     else:
-        units = ", ".join(f"{name} {number}" for name, number in plan.split.units.items())
+        units = ", ".join(
+            f"{name} {number} x {plan.split.gpus_of_unit[name]}" for name, number in plan.split.units.items()
+        )
         yield f"      best split  of {plan.gpus} GPUs: {units}; the slowest then takes {duration(plan.split.seconds)}"
+    for warning in plan.warnings:
+        yield f"         warning  {warning}"

@@ -28,6 +28,7 @@ class Split:
     """Units of each need, and the time that the slowest takes."""
 
     units: dict[str, int]
+    gpus_of_unit: dict[str, int]
     seconds: float
     gpus: int
 
@@ -48,6 +49,7 @@ def best_split(needs: Mapping[str, Need], gpus: int) -> Split | None:
     assert units is not None, "one unit each fits in the longest time"
     return Split(
         units=units,
+        gpus_of_unit={name: need.gpus for name, need in needs.items()},
         seconds=max(need.seconds / units[name] + need.tail_s for name, need in needs.items()),
         gpus=sum(need.gpus * units[name] for name, need in needs.items()),
     )

@@ -34,6 +34,8 @@ def teacher_gpus(settings: TeacherSettings, world: SimulationSettings, plan: Pla
     """(replicas, GPUs of one) of a teacher; a script needs none."""
     if settings.kind == "scripted":
         return 1, 0
+    if settings.name in plan.gpus_of:
+        return world.replicas, plan.gpus_of[settings.name]
     own = settings.tensor_parallel_size
     return world.replicas, own if own > 1 else plan.replica_gpus
 

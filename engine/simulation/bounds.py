@@ -26,6 +26,7 @@ class World:
     max_num_seqs: int = 32  # of one replica
     max_tokens: int = 32_768
     max_attempts: int = 8
+    until_right: bool = True  # False: every query is asked max_attempts times
     run_seed: int = 0
     answers: AnswerModel | None = None  # other answers than those of the settings
 
@@ -79,7 +80,7 @@ def attempts_needed(queries: Iterable[Query], world: World) -> Iterator[list[Ans
     model = world.model()
     for query in queries:
         answers: list[Answer] = []
-        while len(answers) < world.max_attempts and not (answers and answers[-1].right):
+        while len(answers) < world.max_attempts and not (world.until_right and answers and answers[-1].right):
             answers.append(world.ask(model, query, len(answers) + 1))
         yield answers
 

@@ -69,8 +69,8 @@ class FaultSettings:
     malformed_rate: float = 0.0  # of requests answered with what is no JSON
     empty_rate: float = 0.0  # of requests answered with an empty body
     hang_rate: float = 0.0  # of requests that are never answered
-    deaths_per_hour: float = 0.0  # of one replica
-    down_s: float = 60.0  # until a dead replica is back
+    deaths_per_hour: float = 0.0  # of one replica, by its own clock: speed_up makes hours shorter
+    down_s: float = 60.0  # until a dead replica is back, by the same clock
     retry_after_s: float = 1.0  # what a refused request is told
 
     def __post_init__(self) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from reasonmill.engine.cli import run_command
+
 ROOT = Path(__file__).resolve().parents[2]
 
 RECIPE = """
@@ -66,9 +68,19 @@ def test_a_mistake_is_one_line_that_names_place_and_value(folder, mistake):
     assert not (folder / "out").exists()  # the mended command may use it
 
 
+def test_an_empty_output_folder_is_refused_rather_than_replaced(folder, capsys):
+    assert run_command(["generate", str(folder / "recipe.yaml"), "--output-dir", ""]) == 2
+    assert "--output-dir is empty" in capsys.readouterr().err
+    assert not (folder / "runs").exists()
+
+
 def test_a_recipe_that_is_none_is_named(folder):
     (folder / "broken.yaml").write_text("run: {name: [")
-    for recipe, message in (("missing.yaml", "does not exist"), ("broken.yaml", "is not YAML"), (".", "is a folder")):
+    for recipe, message in (
+        ("missing.yaml", "does not exist"),
+        ("broken.yaml", "is not YAML: while parsing a flow node, expected the node content"),
+        (".", "is a folder"),
+    ):
         done = reasonmill(folder, "run", recipe)
         assert done.returncode == 2
         assert message in done.stderr

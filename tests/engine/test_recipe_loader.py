@@ -64,7 +64,7 @@ def test_a_broken_override_is_refused_with_its_text(override):
 
 def test_a_recipe_file_that_is_none_is_named(tmp_path):
     for name, text, message in [
-        ("broken.yaml", "a: [1", "is not YAML"),
+        ("broken.yaml", "a: [1", "(line 1, column 6)"),
         ("list.yaml", "- 1", "expected sections"),
         ("twice.yaml", "a: 1\na: 2", "stands twice"),
     ]:

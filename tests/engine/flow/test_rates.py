@@ -32,7 +32,7 @@ def test_the_time_left_follows_the_pace_of_this_process():
 def test_costs_count_every_token_that_was_paid_for(tmp_path):
     async def fill():
         async with Journal(tmp_path / "j.sqlite") as journal:
-            for ordinal, (category, outcomes) in enumerate([("math", (0, 1)), ("math", (0, 0)), ("code", (1,))]):
+            for ordinal, (category, outcomes) in enumerate([("math", (0, 1)), ("math", (0, 0)), ("code", (1, 1))]):
                 query = Query(
                     id=f"q{ordinal}", messages=(Message(role="user", content="?"),), category=category, source="t"
                 )
@@ -46,10 +46,15 @@ def test_costs_count_every_token_that_was_paid_for(tmp_path):
                     await journal.say(
                         ledger.insert_attempt(ordinal, attempt), ledger.judge(ordinal, attempt, verdict, {})
                     )
+                accepted = outcomes.index(1) + 1 if 1 in outcomes else None
+                await journal.say(ledger.settle(ordinal, "t", accepted, 2, "ok" if accepted else "wrong_answer"))
 
     asyncio.run(fill())
     with closing(sqlite3.connect(tmp_path / "j.sqlite")) as connection:
-        code, math = read_costs(connection)
-    assert (code["category"], code["tokens_per_accepted"], code["attempts_per_accepted"]) == ("code", 100.0, 1.0)
+        code, math = read_costs(connection, "until_verified")
+        every_code, every_math = read_costs(connection, "k_pass")
+    assert (code["category"], code["tokens_per_accepted"], code["attempts_per_accepted"]) == ("code", 300.0, 2.0)
     assert (math["attempts"], math["accepted"], math["tokens_per_accepted"]) == (4, 1, 600.0)
     assert (math["accepted_tokens"], math["saved_tokens"]) == (200, 21)
+    assert (every_code["accepted"], every_code["tokens_per_accepted"], every_code["accepted_tokens"]) == (2, 150.0, 300)
+    assert every_math == math
