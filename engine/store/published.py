@@ -15,7 +15,8 @@ ANSWERS = ("ground_truth", "answer", "gold", "final_answer", "expected_answer", 
 WORKED = ("solution", "Solution")  # whose last box is the answer
 _LONGEST_ANSWER = 200  # characters of one line; what is longer is a worked answer
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_ELSEWHERE = frozenset((*ANSWERS[1:], *WORKED, "reward_model"))
+ANSWER_KEYS = (*ANSWERS[1:], *WORKED, "reward_model")  # looked at where there is no ground truth
+QUESTION_KEYS = (*QUESTIONS[1:], "input", "choices", "options")  # of a row without prompt and messages, or beside them
 
 
 def question_of(row: Mapping[str, Any], keys: Sequence[str] = QUESTIONS) -> str | None:
@@ -84,7 +85,7 @@ def final_answer(answer: Any) -> Any:
 
 def reference_of(row: Mapping[str, Any]) -> str | None:
     """The reference answer of a query that has no `ground_truth`, None where the row does not plainly say one."""
-    if _ELSEWHERE.isdisjoint(row):
+    if row.keys().isdisjoint(ANSWER_KEYS):
         return None
     answer = answer_of(row)
     choices = choices_of(row)

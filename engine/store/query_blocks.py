@@ -1,7 +1,7 @@
 """Query files in blocks. To go through a file is quick; the work is in reading each block, which may be done on any
-thread. Lines of JSONL files, compressed or not, are read
-natively where they are plain, all other rows by `readers.py`; which of the two
-read a row cannot be told from the result.
+thread. Lines of JSONL files, compressed or not, are read natively where they are plain, all other rows by `readers.py`:
+those, too, whose question or answer stands under another key of `published.py`. Which of the two read a row cannot be
+told from the result.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,21 +13,12 @@ import zstandard
 
 from reasonmill.engine.records import CATEGORIES, Query, Reject
 from reasonmill.engine.store.line_blocks import LineBlock, line_blocks
+from reasonmill.engine.store.published import ANSWER_KEYS, QUESTION_KEYS
 from reasonmill.engine.store.query_block import QueryBlock, block_of
 from reasonmill.engine.store.readers import read_queries, read_query
 from reasonmill.engine.store.responses import ROLES
 from reasonmill.engine.store.rows import Row, breaks, decompressed, existing, row_of_line, too_long
 from reasonmill.kernels.query_lines import LineReader, Rules
-
-# Other names under which published rows have what a query is made of. Rows with one of these go to readers.py; of an
-# answer it takes notice only where there is no ground truth.
-ANSWER_KEYS = (
-    "answer", "gold", "final_answer", "expected_answer", "reference_answer", "Answer", "solution", "Solution",
-    "reward_model",
-)  # fmt: skip
-OTHER_KEYS = (
-    "question", "problem", "query", "instruction", "input", "Question", "Problem", "choices", "options",
-)  # fmt: skip
 
 Unread = Callable[[], QueryBlock]
 
@@ -52,7 +43,7 @@ def _of_lines(path: str | Path, category: str | None, max_rows: int, max_bytes: 
     reader = LineReader(
         Rules(
             answer_keys=ANSWER_KEYS,
-            other_keys=OTHER_KEYS,
+            other_keys=QUESTION_KEYS,
             roles=ROLES,
             categories=CATEGORIES,
             category=category or "other",

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from reasonmill.engine.records import CATEGORIES, content_id
 from reasonmill.engine.store import line_blocks, query_blocks, rows
+from reasonmill.engine.store.published import ANSWER_KEYS, QUESTION_KEYS
 from reasonmill.engine.store.query_block import QueryBlock, block_of
 from reasonmill.engine.store.query_blocks import unread_blocks
 from reasonmill.engine.store.readers import query_from_json, read_queries
@@ -139,9 +140,7 @@ MORE = st.fixed_dictionaries(
         "difficulty": ANY,
     },
 )
-ELSEWHERE = st.dictionaries(
-    st.sampled_from((*query_blocks.ANSWER_KEYS, *query_blocks.OTHER_KEYS)), TEXT | ANY, max_size=2
-) | st.just({})
+ELSEWHERE = st.dictionaries(st.sampled_from((*ANSWER_KEYS, *QUESTION_KEYS)), TEXT | ANY, max_size=2) | st.just({})
 
 
 DAMAGE = [b"", b"\\", b'"', b"\x00", b"\xff", b"\xed\xa0\x80", b"}", b",", b"\\ud800", b"\r", b"\xef\xbb\xbf"]
@@ -288,7 +287,7 @@ class Recorder(dict[str, Any]):
 
 def test_every_member_that_the_reader_of_rows_asks_for_is_known_to_the_native_one() -> None:
     known = {"id", "prompt", "messages", "conversations", "system", "category", "source", "ground_truth", "test_case"}
-    known |= {"instruction_constrain", "tags", *query_blocks.ANSWER_KEYS, *query_blocks.OTHER_KEYS}
+    known |= {"instruction_constrain", "tags", *ANSWER_KEYS, *QUESTION_KEYS}
     for row in (*PLAIN, {"answer": "5"}, {"prompt": "q", "answer": [], "reward_model": {}}, {"instruction": "q"}):
         asked = Recorder(row)
         with suppress(ValueError):
