@@ -10,10 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import orjson
 import torch
 
-from reasonmill.engine.train.model_files import check_model_files
+from reasonmill.engine.train.model_files import check_model_files, model_class
 from reasonmill.engine.train.sequence_parallel import attend
 from reasonmill.engine.train.settings import ModelShape
 from reasonmill.kernels import attention
@@ -59,16 +58,13 @@ def _from_shape(shape: ModelShape, vocab_size: int, seed: int, dtype: torch.dtyp
 
 
 def _from_folder(folder: Path, vocab_size: int, dtype: torch.dtype) -> Any:
-    path = folder / "config.json"
-    check_model_files(folder, vocab_size=vocab_size)
-    config = orjson.loads(path.read_bytes())
-    kind, names = config.get("model_type"), config.get("architectures") or []
-    if not kind or not names:
-        raise ValueError(f"model: {str(path)!r} names no model_type or no architectures")
+    kind, name = model_class(folder)
     try:
-        cls = getattr(import_module(f"transformers.models.{kind}.modeling_{kind}"), names[0])
+        cls = getattr(import_module(f"transformers.models.{kind}.modeling_{kind}"), name)
     except (ModuleNotFoundError, AttributeError):
-        raise ValueError(f"model: {str(path)!r}: transformers has no {names[0]} of type {kind!r}") from None
+        told = f"model: {str(folder / 'config.json')!r}: transformers has no {name} of type {kind!r}"
+        raise ValueError(told) from None
+    check_model_files(folder, vocab_size=vocab_size)
     try:
         model, found = cls.from_pretrained(
             str(folder),

@@ -15,13 +15,10 @@ _LARGEST_HEADER = 2**30  # bytes
 
 def check_model_files(folder: Path, *, vocab_size: int = 0) -> None:
     """Raise ValueError naming a file of weights that is missing, cut or no safetensors file, or a vocabulary that has
-    fewer than `vocab_size` tokens. Weights in other formats are left to transformers.
+    fewer than `vocab_size` tokens, or what `model_class` raises. Weights in other formats are left to transformers.
     """
-    path = folder / "config.json"
-    if not path.is_file():
-        raise ValueError(f"model: {str(folder)!r} has no config.json")
-    config = _json(path)
-    known = config.get("vocab_size")
+    model_class(folder)
+    known = _json(folder / "config.json").get("vocab_size")
     if isinstance(known, int) and known < vocab_size:
         raise ValueError(f"vocab_size: {known} of model {str(folder)!r} is less than the {vocab_size} of the tokenizer")
     if (folder / _INDEX).is_file():
@@ -37,6 +34,20 @@ def check_model_files(folder: Path, *, vocab_size: int = 0) -> None:
         _tensors_of(folder / _ALONE)
     elif not any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
         raise ValueError(f"model: {str(folder)!r} holds no weights: neither {_ALONE} nor {_INDEX}")
+
+
+def model_class(folder: Path) -> tuple[str, str]:
+    """The type of a model, and the name of its class in transformers. Raises ValueError where config.json does not say
+    them.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ValueError(f"model: {str(folder)!r} has no config.json")
+    config = _json(path)
+    kind, names = config.get("model_type"), config.get("architectures")
+    if not isinstance(kind, str) or not kind or not isinstance(names, list) or not names:
+        raise ValueError(f"model: {str(path)!r} names no model_type or no architectures")
+    return kind, str(names[0])
 
 
 def longest_positions(model_config: Path) -> int | None:
