@@ -17,6 +17,7 @@ from reasonmill.engine.distill.settings import AttemptSettings
 from reasonmill.engine.flow.accepted import Accepted
 from reasonmill.engine.flow.cohorts import Cohort
 from reasonmill.engine.flow.frontier import BLOCK_QUERIES, Frontier
+from reasonmill.engine.flow.in_thread import in_thread
 from reasonmill.engine.flow.telemetry import Telemetry
 from reasonmill.engine.records import Attempt, Query, Reject, Sample
 from reasonmill.engine.store import ledger
@@ -132,7 +133,7 @@ class Releaser:
             await self._release(filled)
         # the state after the packer's last flush stands behind the last slot of the last cohort
         if self._packing is not None and self._last_cohort and next_slot <= self._frontier.num_slots:
-            state = await asyncio.to_thread(self._packing.finish)
+            state = await in_thread(self._packing.finish)
             await self._keep_state(self._frontier.num_slots, state)
 
     async def _filled_slots(self, first: int) -> list[int]:
@@ -179,7 +180,7 @@ class Releaser:
             await self._journal.say(*rejects, _release_statement(self._first_slot + slot, {}))
             return
         with self._telemetry.work("pack", f"slot {slot}", samples=len(samples)):
-            refused, state = await asyncio.to_thread(self._pack, self._packing, samples)
+            refused, state = await in_thread(self._pack, self._packing, samples)
             await self._keep_state(slot, state, [*rejects, *refused])
 
     @staticmethod
@@ -195,7 +196,7 @@ class Releaser:
         assert self._packing is not None, "there is a state only where there is a packer"
         await self._journal.say(*rejects, _release_statement(self._first_slot + slot, state))
         await self._journal.flush()
-        await asyncio.to_thread(self._packing.publish, state)
+        await in_thread(self._packing.publish, state)
 
     async def _write_span(self, span: int, first: int, end: int, *, late: bool) -> None:
         early = self._frontier.early_attempts
@@ -206,7 +207,7 @@ class Releaser:
             return self._dataset / teacher / f"{category}-{span:05d}.parquet"
 
         with self._telemetry.work("pack", "shards", queries=end - first):
-            shards = await asyncio.to_thread(_write_and_digest, place, samples)
+            shards = await in_thread(_write_and_digest, place, samples)
         statements = [
             Statement(
                 "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)",

@@ -1,6 +1,7 @@
 """What the journal says about queries, attempts and pairs: every statement and every question in one place."""
 
 import sqlite3
+import threading
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,16 @@ from reasonmill.engine.store.journal import Statement
 from reasonmill.engine.store.readers import query_of_record, query_to_json
 from reasonmill.verify.verdict import Verdict
 
-_compressor = zstandard.ZstdCompressor(level=3)
-_decompressor = zstandard.ZstdDecompressor()
+
+class _Zstd(threading.local):
+    """A compressor and a decompressor of each thread: two threads that use the same one crash the process."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=3)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_zstd = _Zstd()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +84,7 @@ def insert_attempt(ordinal: int, attempt: Attempt) -> Statement:
             attempt.teacher,
             attempt.number,
             attempt.seed,
-            _compressor.compress(attempt.text.encode("utf-8", "surrogatepass")),
+            _zstd.compressor.compress(attempt.text.encode("utf-8", "surrogatepass")),
             attempt.finish_reason,
             attempt.prompt_tokens,
             attempt.completion_tokens,
@@ -224,7 +233,7 @@ def _judged(row: tuple[Any, ...]) -> JudgedAttempt:
             teacher=row[2],
             number=row[3],
             seed=row[4],
-            text=_decompressor.decompress(row[5]).decode("utf-8", "surrogatepass"),
+            text=_zstd.decompressor.decompress(row[5]).decode("utf-8", "surrogatepass"),
             finish_reason=row[6],
             prompt_tokens=row[7],
             completion_tokens=row[8],
